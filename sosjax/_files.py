@@ -1,0 +1,46 @@
+"""Files are written whole or not at all: beside their place first, then renamed."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ._errors import InputError
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file so that a reader sees the old content or all of the new.
+
+    Raises:
+      InputError: the disk is full or the place cannot be written; nothing was changed.
+    """
+    raw = content.encode() if isinstance(content, str) else content
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(aside, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON whole or not at all; NaN is refused, since it is no JSON."""
+    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+      InputError: the file is missing or is not whole JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path} must be a file, got none there.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} must hold JSON, got a damaged file: {error}.") from None

@@ -1,0 +1,80 @@
+"""Parameters in safetensors files; the only file that knows the format."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from .._errors import InputError, listing, require, require_finite
+from .._files import write_whole
+from .._tree import named_leaves, with_leaves
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
+    """Write named arrays to a safetensors file, whole or not at all."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_whole(path, safetensors.numpy.save(arrays, metadata))
+
+
+def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read every array and the metadata of a safetensors file.
+
+    Raises:
+      InputError: the file is missing, truncated or of another format.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
+            return arrays, file.metadata() or {}
+    except FileNotFoundError:
+        raise InputError(f"{path} must be a safetensors file, got no such file.") from None
+    except (OSError, safetensors.SafetensorError, struct.error) as error:
+        raise InputError(
+            f"{path} must be a whole safetensors file, got a damaged or another one: {error}."
+        ) from None
+
+
+def save_weights(path: Path, params: Any, metadata: dict[str, str] | None = None) -> None:
+    """Write a pytree of arrays to a safetensors file, one tensor per leaf, named by its path."""
+    arrays = {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
+    save_arrays(path, arrays, metadata)
+
+
+def load_weights(path: Path, like: Any) -> Any:
+    """Read a safetensors file into the structure of `like`.
+
+    Args:
+      path: a file with one tensor per leaf, named by its path (`outer/inner/leaf`).
+      like: a pytree with the wanted structure, shapes and dtypes (`jax.ShapeDtypeStruct` will do).
+
+    Returns:
+      A pytree of numpy arrays.
+
+    Raises:
+      InputError: leaves are missing, unknown, of another shape or dtype, or not finite; the
+        message names them.
+    """
+    arrays, _ = load_arrays(Path(path))
+    wanted = named_leaves(like)
+    missing = [name for name in wanted if name not in arrays]
+    unknown = [name for name in arrays if name not in wanted]
+    require(
+        not missing and not unknown,
+        f"`weights` must hold the leaves of the model, got {path}"
+        + (f" without {listing(missing)}" if missing else "")
+        + (" and" if missing and unknown else "")
+        + (f" with unknown {listing(unknown)}" if unknown else "")
+        + ".",
+    )
+    wrong = [
+        f"{name} {arrays[name].dtype}{list(arrays[name].shape)} for {leaf.dtype}{list(leaf.shape)}"
+        for name, leaf in wanted.items()
+        if arrays[name].shape != leaf.shape or arrays[name].dtype != leaf.dtype
+    ]
+    require(not wrong, f"`weights` must fit the model, got {listing(wrong)} in {path}.")
+    for name, array in arrays.items():
+        require_finite(f"weights {name}", array)
+    return with_leaves(like, arrays)

@@ -1,0 +1,65 @@
+"""Rankings of the units of every group, for each task."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+
+from .._tree import named_leaves
+from .._types import Array, Float, Int
+from ..graph._graph import Graph
+
+CHUNK = 64
+
+
+def taylor(
+    loss: Callable[[list[Array], Array, Array], Array],
+    sizes: Sequence[int],
+    inputs: Float[Array, "B ..."],
+    targets: Float[Array, "B C"],
+) -> list[Float[Array, " size"]]:
+    """Score units by the first-order change of the loss when they are removed.
+
+    The mean over examples of |d loss / d mask|, which is |sum of activation times gradient| at the
+    places that consume the unit (Molchanov et al., 2017, https://arxiv.org/abs/1611.06440).
+
+    Args:
+      loss: `loss(masks, inputs [1, ...], targets [1, C])`, a number.
+      sizes: units in each group.
+      inputs: the examples.
+      targets: their targets.
+
+    Returns:
+      One score for each unit of each group; larger is more important.
+    """
+    ones = [jnp.ones(size, jnp.float32) for size in sizes]
+
+    def one(example: tuple[Array, Array]) -> list[Array]:
+        gradients = jax.grad(loss)(ones, example[0][None], example[1][None])
+        return [jnp.abs(gradient) for gradient in gradients]
+
+    scores = jax.lax.map(one, (inputs, targets), batch_size=CHUNK)
+    return [score.mean(0) for score in scores]
+
+
+def magnitude(graph: Graph, params: object) -> list[Float[Array, " size"]]:
+    """Score units by the sum of the absolute parameters they own, statistics left out.
+
+    Each leaf is divided by its mean absolute value first, so that no leaf drowns the others
+    (Li et al., 2017, https://arxiv.org/abs/1608.08710, over whole groups).
+    """
+    buffers = {name for pair in graph.statistics for name in (pair.mean, pair.variance)}
+    leaves = named_leaves(params)
+    scores = [jnp.zeros(size, jnp.float32) for size in graph.sizes]
+    for index, group in enumerate(graph.groups):
+        for name, axis in group.slices:
+            if name not in buffers:
+                size = jnp.abs(leaves[name])
+                others = tuple(place for place in range(size.ndim) if place != axis)
+                scores[index] += size.mean(others) / jnp.maximum(size.mean(), 1e-12)
+    return scores
+
+
+def ranking(scores: Sequence[Float[Array, " size"]]) -> list[Int[Array, " size"]]:
+    """Return the place of every unit in its group, 0 for the largest score; ties by index."""
+    return [jnp.argsort(jnp.argsort(-score, stable=True)) for score in scores]
