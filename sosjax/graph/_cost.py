@@ -1,10 +1,15 @@
 """Parameters, bytes and FLOPs of every sub-network, from the number of units it keeps."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import jax.numpy as jnp
 import numpy as np
+
+from ._contraction import Contraction
+from ._group import Statistics
 
 COSTS = ("parameters", "bytes", "flops")
 
@@ -54,9 +59,44 @@ class CostTable:
         return xp.sum(products[..., None, :] * scaled.astype(kept.dtype), -1)
 
 
-def cost_table(rows: list[tuple[int, list[int], dict[str, int]]]) -> CostTable:
-    """Build a table from rows of (factor, groups along the axes, weight of each cost)."""
+def network_costs(
+    leaves: dict[str, Any],
+    owners: dict[tuple[str, int], int],
+    statistics: Sequence[Statistics],
+    sites: Sequence[Contraction],
+    batch: int,
+) -> CostTable:
+    """Write down what every leaf and every contraction costs.
+
+    Args:
+      leaves: the parameters by path.
+      owners: the group on each removable (leaf, axis).
+      statistics: their leaves are stored but are not trainable.
+      sites: the contractions of the traced network.
+      batch: the batch size it was traced with.
+    """
+    buffers = {name for pair in statistics for name in (pair.mean, pair.variance)}
+
+    def split(leaf: str) -> tuple[int, list[int]]:
+        places = [(owners.get((leaf, axis)), size) for axis, size in enumerate(leaves[leaf].shape)]
+        fixed = math.prod(size for owner, size in places if owner is None)
+        return fixed, [owner for owner, _ in places if owner is not None]
+
+    rows: list[tuple[int, list[int], tuple[int, int, int]]] = []
+    for name, leaf in leaves.items():
+        trainable = jnp.issubdtype(leaf.dtype, jnp.floating) and name not in buffers
+        rows.append((*split(name), (int(trainable), leaf.dtype.itemsize, 0)))
+    for site in sites:
+        if site.leaf is None:
+            rows.append((site.flops // batch, [], (0, 0, 1)))
+            continue
+        # Each number of the leaf is used equally often; its removable sizes come from the groups.
+        uses = site.flops // batch // math.prod(leaves[site.leaf].shape)
+        fixed, groups = split(site.leaf)
+        rows.append((fixed * uses, groups, (0, 0, 1)))
     width = max(len(groups) for _, groups, _ in rows)
-    axes = np.array([groups + [-1] * (width - len(groups)) for _, groups, _ in rows], np.int32)
-    weights = np.array([[row[2].get(name, 0) for row in rows] for name in COSTS], np.int64)
-    return CostTable(np.array([row[0] for row in rows], np.int64), axes, weights)
+    return CostTable(
+        factors=np.array([factor for factor, _, _ in rows], np.int64),
+        axes=np.array([groups + [-1] * (width - len(groups)) for _, groups, _ in rows], np.int32),
+        weights=np.array([weights for _, _, weights in rows], np.int64).T,
+    )

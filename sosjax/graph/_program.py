@@ -81,9 +81,7 @@ class Program:
         ordered, done, waiting = [], set(known), list(targets)
         while waiting:
             number = waiting[-1]
-            missing = (
-                [] if number in done else [r for r in producer[number].reads if r not in done]
-            )
+            missing = [] if number in done else [r for r in producer[number].reads if r not in done]
             if missing:
                 waiting.extend(missing)
                 continue

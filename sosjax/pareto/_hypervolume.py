@@ -16,7 +16,7 @@ def hypervolume(costs: Float[Array, "P K"], reference: Float[Array, " K"]) -> Fl
       costs: K >= 1 minimised costs.
       reference: the point that bounds the volume from above.
     """
-    inside = (costs < reference).all(-1)
+    inside = (jnp.isfinite(costs) & (costs < reference)).all(-1)
     return _sliced(jnp.where(inside[:, None], costs, reference), reference)
 
 

@@ -1,0 +1,4 @@
+"""Show a finished run: a table for the terminal and a page for the browser, from files alone."""
+
+from ._page import report as report
+from ._table import table as table

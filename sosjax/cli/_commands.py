@@ -1,0 +1,243 @@
+"""What each command does. Results go to stdout; all else goes to stderr."""
+
+import argparse
+import contextlib
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._errors import InputError, require
+from .._files import write_whole
+from ._config import Config, example_text, parse_config, read_config, with_seed
+from ._interruption import Report, stopping_at_checkpoints
+from ._progress import Progress
+
+if TYPE_CHECKING:
+    from ..sets._member import Member
+    from ..sets._set_of_sets import SetOfSets
+
+# JAX takes seconds to import, so it is imported where it is needed: inside the functions.
+
+DEMO = "sosjax-demo"
+CONFIG_NAME = "config.toml"
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    """Run the example configuration, and export one of its members."""
+    folder = _free(DEMO) if arguments.out is None else Path(arguments.out)
+    _require_new("--out", folder)
+    text = with_seed(example_text(), arguments.seed)
+    config = parse_config(text, Path.cwd(), "the example")
+    with _interruptible(folder):
+        sets = _search(config, folder, arguments.quiet)
+        exported = _export_one(config, sets, folder)
+        _show(folder, arguments.quiet)
+    if exported is not None and not arguments.quiet:
+        print(f"export: {exported}")
+
+
+def init(arguments: argparse.Namespace) -> None:
+    """Write the example configuration to a new file."""
+    path = Path(arguments.path)
+    _require_new("PATH", path)
+    write_whole(path, example_text())
+    print(path)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Search as a configuration file says."""
+    folder = Path(arguments.out)
+    _require_new("--out", folder)
+    config = read_config(Path(arguments.config))
+    with _interruptible(folder):
+        _search(config, folder, arguments.quiet)
+        _show(folder, arguments.quiet)
+
+
+def resume(arguments: argparse.Namespace) -> None:
+    """Continue a run from its last checkpoint."""
+    folder = Path(arguments.run)
+    config = _config_of(folder)
+    with _interruptible(folder):
+        _resume(config, folder, arguments.quiet)
+        _show(folder, arguments.quiet)
+
+
+def select(arguments: argparse.Namespace) -> None:
+    """Print the member of a task for an environment."""
+    sets = _sets_of(Path(arguments.run))
+    member = sets.select(arguments.task, arguments.env)
+    print(_described(sets, member, arguments.env))
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write the member of a task for an environment to a folder of its own."""
+    folder = Path(arguments.out)
+    _require_new("--out", folder)
+    config = _config_of(Path(arguments.run))
+    sets = _sets_of(Path(arguments.run))
+    _export(config, sets.select(arguments.task, arguments.env), folder)
+    print(folder)
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """Write the page of a finished run again."""
+    folder = Path(arguments.run)
+    _require_finished(folder)
+    _show(folder, quiet=False)
+
+
+def _search(config: Config, folder: Path, quiet: bool) -> "SetOfSets":
+    from ..search._search import search
+
+    with _reporting(quiet) as progress:
+        return search(
+            config.model.load(),
+            config.data.load(),
+            config.tasks,
+            config.environments,
+            config.settings,
+            folder=folder,
+            config=config.text,
+            progress=progress,
+        )
+
+
+def _resume(config: Config, folder: Path, quiet: bool) -> "SetOfSets":
+    from ..search._search import resume as resume_search
+
+    with _reporting(quiet) as progress:
+        return resume_search(
+            config.model.load(),
+            config.data.load(),
+            config.tasks,
+            config.environments,
+            config.settings,
+            folder,
+            progress=progress,
+        )
+
+
+@contextlib.contextmanager
+def _reporting(quiet: bool) -> Iterator[Report]:
+    with Progress() as shown, stopping_at_checkpoints(None if quiet else shown) as progress:
+        yield progress
+
+
+def _show(folder: Path, quiet: bool) -> None:
+    """Write the page; print the table of chosen members unless quiet, and the page's path."""
+    from rich.console import Console
+
+    from ..report import report as write_report
+    from ..report import table
+
+    path = write_report(folder)
+    if quiet:
+        print(path)
+        return
+    Console().print(table(folder))
+    print(f"report: {path}")
+
+
+def _export(config: Config, member: "Member", folder: Path) -> None:
+    from ..deploy._export import export as export_member
+
+    export_member(config.model.load(), member, folder)
+
+
+def _export_one(config: Config, sets: "SetOfSets", folder: Path) -> Path | None:
+    """Export the first member that any task has for any environment, if there is one."""
+    for task in config.tasks:
+        for environment in config.environments:
+            try:
+                member = sets.select(task.name, environment.name)
+            except InputError:
+                continue
+            name = re.sub(r"[^\w.-]+", "-", f"{task.name}-{environment.name}")
+            (folder / "exports").mkdir(exist_ok=True)
+            _export(config, member, folder / "exports" / name)
+            return folder / "exports" / name
+    return None
+
+
+def _described(sets: "SetOfSets", member: "Member", environment: str) -> str:
+    scores = member.scores
+    groups = sets.facts["network"]["groups"]
+    kept = [
+        f"{group['name']} {count}/{group['size']}"
+        for group, count in zip(groups, scores.kept, strict=True)
+    ]
+    limits = sets.environment(environment).limits
+    rows = {
+        "task": f"{member.task} ({', '.join(member.classes)})",
+        "environment": f"{environment} ({', '.join(f'{k} <= {v:,.0f}' for k, v in limits.items())})",
+        **{cost: f"{value:,}" for cost, value in scores.costs.items()},
+        "validation error": f"{100 * scores.validation_error:.2f} %",
+        "test error": f"{100 * scores.test_error:.2f} %",
+        "kept": ", ".join(kept),
+    }
+    return "\n".join(f"{key:<18}{value}" for key, value in rows.items())
+
+
+@contextlib.contextmanager
+def _interruptible(folder: Path) -> Iterator[None]:
+    """Pass an interruption on with the command that continues."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not (folder / "run.json").exists():
+            raise KeyboardInterrupt("nothing was written") from None
+        command = shlex.join(["sosjax", "resume", str(folder)])
+        raise KeyboardInterrupt(f"continue with: {command}") from None
+
+
+def _config_of(folder: Path) -> Config:
+    _require_run(folder)
+    path = folder / CONFIG_NAME
+    require(
+        path.exists(),
+        f"`RUN` must be a run of the command line, got one of the library, without {CONFIG_NAME}: "
+        f"{folder}.",
+    )
+    return read_config(path)
+
+
+def _sets_of(folder: Path) -> "SetOfSets":
+    _require_finished(folder)
+    from ..sets._store import load_sets
+
+    return load_sets(folder)
+
+
+def _require_run(folder: Path) -> None:
+    came = "a folder without run.json" if folder.is_dir() else "no such folder"
+    came = "a file" if folder.is_file() else came
+    require((folder / "run.json").is_file(), f"`RUN` must be a run folder, got {came}: {folder}.")
+
+
+def _require_finished(folder: Path) -> None:
+    _require_run(folder)
+    require(
+        (folder / "sets.json").exists(),
+        f"`RUN` must be a finished run, got one without sets: "
+        f"continue it with: {shlex.join(['sosjax', 'resume', str(folder)])}",
+    )
+
+
+def _require_new(argument: str, path: Path) -> None:
+    require(
+        not os.path.lexists(path),
+        f"`{argument}` must be new, got a path that exists: {path}; nothing was changed.",
+    )
+
+
+def _free(name: str) -> Path:
+    """Return a path in this folder that does not exist: the name, or with -2, -3, ..."""
+    path, number = Path(name), 1
+    while os.path.lexists(path):
+        number += 1
+        path = Path(f"{name}-{number}")
+    return path

@@ -1,0 +1,79 @@
+"""Does the shrunk network do what the masked one did, at the costs the search used?"""
+
+from dataclasses import dataclass
+from typing import final
+
+import jax
+import numpy as np
+
+from .._errors import require
+from .._tree import named_leaves, with_leaves
+from ..models._jat import Jat
+from ..sets._member import Member
+from ._network import Network
+
+TOLERANCE = 1e-4
+
+
+@final
+@dataclass(frozen=True)
+class Certificate:
+    """What was compared.
+
+    Attributes:
+      difference: largest absolute difference of any logit, masked against shrunk.
+      examples: how many inputs were compared.
+      parameters: counted in the shrunk arrays.
+      bytes: counted in the shrunk arrays.
+      flops: counted in the shrunk network's own trace.
+    """
+
+    difference: float
+    examples: int
+    parameters: int
+    bytes: int
+    flops: int
+
+
+def certify(jat: Jat, member: Member, network: Network, inputs: np.ndarray) -> Certificate:
+    """Compare a shrunk network with the masked one, and its costs with the search's.
+
+    Args:
+      jat: the whole network.
+      member: the member.
+      network: from `shrink`.
+      inputs: examples [B, ...] to compare on.
+
+    Returns:
+      The certificate.
+
+    Raises:
+      RuntimeError: outputs differ by more than 1e-4 or a count differs. That is a fault of
+        sosjax or of the declared groups, never of the member.
+    """
+    graph = jat.graph
+    leaves = member.leaves(named_leaves(jat.params), graph.head.kernel, graph.head.bias)
+    masked = jax.jit(graph.logits)(with_leaves(jat.params, leaves), inputs, member.masks)
+    difference = float(np.abs(np.asarray(masked) - np.asarray(network(inputs))).max())
+    buffers = frozenset(name for pair in graph.statistics for name in (pair.mean, pair.variance))
+    certificate = Certificate(
+        difference,
+        len(inputs),
+        network.parameters(buffers),
+        network.bytes(),
+        network.flops(graph.inputs.shape),
+    )
+    counted = {name: getattr(certificate, name) for name in member.scores.costs}
+    if not difference <= TOLERANCE or counted != member.scores.costs:
+        raise RuntimeError(
+            f"The shrunk network is not what the search judged: outputs differ by {difference:.2e} "
+            f"(at most {TOLERANCE:.0e} wanted), costs {counted} for {member.scores.costs}."
+        )
+    return certificate
+
+
+def check_inputs(jat: Jat, count: int = 8, seed: int = 0) -> np.ndarray:
+    """Return random inputs [count, ...] in [0, 1) to compare networks on."""
+    shape = (count, *jat.graph.inputs.shape)
+    require(count >= 1, f"`count` must be at least 1, got {count}.")
+    return np.random.default_rng(seed).random(shape, np.float32)

@@ -1,0 +1,205 @@
+"""A member as files: safetensors with an architecture, and StableHLO for any batch size.
+
+The folder holds `weights.safetensors` and `architecture.json` (together: the network as JAX
+arrays), `network.stablehlo` (`jax.export`, weights inside, symbolic batch, CPU, CUDA and TPU), and
+`check.safetensors` (inputs and the logits expected of them).
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax import export as jax_export
+
+from .._errors import InputError, require
+from .._files import read_json, write_json, write_whole
+from .._tree import named_leaves
+from ..graph._shrink import shrunk_apply
+from ..models._jat import Jat, network_from
+from ..models._weights import load_arrays, load_weights, save_arrays, save_weights
+from ..sets._member import Member
+from ._certify import TOLERANCE, Certificate, certify, check_inputs
+from ._network import Network, shrink
+
+FORMAT = "sosjax-network"
+VERSION = 1
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+
+def export(jat: Jat, member: Member, folder: str | Path) -> Certificate:
+    """Shrink, certify and write a member; a fresh process loads each file again and compares.
+
+    Args:
+      jat: the network the member was found in.
+      member: from `SetOfSets.select`.
+      folder: must not exist; made whole or not at all.
+
+    Returns:
+      The certificate, also in `architecture.json`.
+
+    Raises:
+      InputError: the folder exists or cannot be written.
+      RuntimeError: what was loaded again does not give the same outputs.
+    """
+    folder = Path(folder)
+    require(
+        not os.path.lexists(folder),
+        f"`out` must be a new folder, got one that exists: {folder}; nothing was changed.",
+    )
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    network, inputs = shrink(jat, member), check_inputs(jat)
+    certificate = certify(jat, member, network, inputs)
+    try:
+        aside.mkdir(parents=True)
+        save_weights(aside / "weights.safetensors", network.params)
+        write_json(aside / "architecture.json", _architecture(jat, member, network, certificate))
+        write_whole(aside / "network.stablehlo", _stablehlo(jat, network))
+        check = {"inputs": inputs, "logits": np.asarray(network(inputs))}
+        save_arrays(aside / "check.safetensors", check)
+        verify_in_fresh_process(aside)
+        os.rename(aside, folder)
+    except OSError as error:
+        raise InputError(f"`out` {folder} cannot be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return certificate
+
+
+def load_network(folder: str | Path, apply: Any = None) -> Network:
+    """Load an exported network as JAX arrays and a function.
+
+    Args:
+      folder: what `export` wrote.
+      apply: the full network's `apply(params, inputs)`, with dicts as parameters; only needed
+        where the architecture is of no family of `sosjax`.
+
+    Raises:
+      InputError: a file is missing, damaged or of another version, or `apply` is needed.
+    """
+    folder = Path(folder)
+    content = read_json(folder / "architecture.json")
+    require(
+        isinstance(content, dict)
+        and content.get("format") == FORMAT
+        and content.get("version") == VERSION,
+        f"{folder}/architecture.json must be a {FORMAT} file of version {VERSION}.",
+    )
+    full = _tree({name: _struct(leaf, "full") for name, leaf in content["leaves"].items()})
+    if content["architecture"] is not None:
+        apply, full = network_from(content["architecture"])
+    require(
+        apply is not None,
+        "`apply` must be the full network's function, since the architecture names no family, "
+        "got None.",
+    )
+    wanted = {name: _struct(leaf, "shape") for name, leaf in content["leaves"].items()}
+    params = load_weights(folder / "weights.safetensors", _tree(wanted))
+    return Network(shrunk_apply(apply, full), params, tuple(content["classes"]))
+
+
+def load_stablehlo(folder: str | Path) -> Any:
+    """Load the exported program: a function from inputs [B, ...] to logits, for any B.
+
+    Raises:
+      InputError: the file is missing or damaged.
+    """
+    path = Path(folder) / "network.stablehlo"
+    try:
+        return jax.jit(jax_export.deserialize(bytearray(path.read_bytes())).call)
+    except FileNotFoundError:
+        raise InputError(f"{path} must be a file, got none there.") from None
+    except Exception as error:  # flatbuffers and MLIR raise errors of many types
+        raise InputError(f"{path} must be a whole StableHLO file, got: {error}.") from None
+
+
+def differences(folder: Path) -> dict[str, float]:
+    """Load every format again and return its largest absolute difference from the check logits."""
+    check, _ = load_arrays(folder / "check.safetensors")
+    loaded = {"stablehlo": load_stablehlo(folder)}
+    # Without a family only the caller has the function; the program above holds the weights too.
+    if read_json(folder / "architecture.json")["architecture"] is not None:
+        loaded["safetensors"] = load_network(folder)
+    found = {}
+    for name, network in loaded.items():
+        # A second batch size shows that the batch is free.
+        whole, part = network(check["inputs"]), network(check["inputs"][:3])
+        gaps = (whole - check["logits"], part - check["logits"][:3])
+        found[name] = float(max(np.abs(np.asarray(gap)).max() for gap in gaps))
+    return found
+
+
+def verify_in_fresh_process(folder: Path) -> dict[str, float]:
+    """Load an export in a new Python process and compare its outputs.
+
+    Returns:
+      The largest absolute difference by format.
+
+    Raises:
+      RuntimeError: a format does not load or differs by more than 1e-4.
+    """
+    command = [sys.executable, "-m", "sosjax.deploy", str(folder)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        raise RuntimeError(f"The export does not load again: {ended.stderr.strip()[-2000:]}")
+    found = json.loads(ended.stdout.splitlines()[-1])
+    if not all(gap <= TOLERANCE for gap in found.values()):
+        raise RuntimeError(f"The export gives other outputs when loaded again: {found}")
+    return found
+
+
+def _stablehlo(jat: Jat, network: Network) -> bytes:
+    (batch,) = jax_export.symbolic_shape("batch")
+    example = jax.ShapeDtypeStruct((batch, *jat.graph.inputs.shape), np.float32)
+    program = jax.jit(lambda inputs: network.apply(network.params, inputs))
+    return bytes(jax_export.export(program, platforms=PLATFORMS)(example).serialize())
+
+
+def _architecture(
+    jat: Jat, member: Member, network: Network, certificate: Certificate
+) -> dict[str, Any]:
+    full = named_leaves(jat.graph.shapes)
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "architecture": jat.architecture,
+        "task": member.task,
+        "classes": list(member.classes),
+        "input_shape": list(jat.graph.inputs.shape),
+        "groups": [
+            {"name": group.name, "size": group.size, "kept": np.flatnonzero(mask).tolist()}
+            for group, mask in zip(jat.graph.groups, member.masks, strict=True)
+        ],
+        "leaves": {
+            name: {
+                "dtype": str(leaf.dtype),
+                "full": list(full[name].shape),
+                "shape": list(leaf.shape),
+            }
+            for name, leaf in named_leaves(network.params).items()
+        },
+        "scores": asdict(member.scores),
+        "certificate": asdict(certificate),
+    }
+
+
+def _struct(leaf: dict[str, Any], key: str) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(tuple(leaf[key]), np.dtype(leaf["dtype"]))
+
+
+def _tree(leaves: dict[str, Any]) -> dict[str, Any]:
+    """Build nested dicts from paths `outer/inner/leaf`."""
+    tree: dict[str, Any] = {}
+    for path, leaf in leaves.items():
+        *outer, name = path.split("/")
+        place = tree
+        for key in outer:
+            place = place.setdefault(key, {})
+        place[name] = leaf
+    return tree

@@ -1,0 +1,70 @@
+"""A sub-network with arrays of its own size."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import jax
+import numpy as np
+
+from .._tree import named_leaves, with_leaves
+from ..graph._contraction import contractions
+from ..graph._program import trace
+from ..graph._shrink import shrink_params, shrunk_apply
+from ..models._jat import Jat
+from ..sets._member import Member
+
+
+@final
+@dataclass(frozen=True)
+class Network:
+    """A network whose removed units are gone.
+
+    Attributes:
+      apply: `apply(params, inputs [B, ...]) -> logits [B, classes]`; a pure function, to be jitted.
+      params: the small parameters, a pytree of numpy arrays.
+      classes: the class names of the outputs.
+    """
+
+    apply: Callable[[Any, Any], Any]
+    params: Any
+    classes: tuple[str, ...]
+
+    def __call__(self, inputs: Any) -> jax.Array:
+        """Return the logits [B, classes] of inputs [B, ...]."""
+        return jax.jit(self.apply)(self.params, inputs)
+
+    def bytes(self) -> int:
+        """Count the bytes of all arrays."""
+        return sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(self.params))
+
+    def parameters(self, statistics: frozenset[str] = frozenset()) -> int:
+        """Count the numbers of all floating leaves but the statistics."""
+        leaves = named_leaves(self.params).items()
+        return sum(
+            math.prod(leaf.shape)
+            for name, leaf in leaves
+            if name not in statistics and np.issubdtype(leaf.dtype, np.floating)
+        )
+
+    def flops(self, input_shape: tuple[int, ...]) -> int:
+        """Count two for each multiply-accumulate for one example, by tracing the small network."""
+        example = jax.ShapeDtypeStruct((1, *input_shape), np.float32)
+        return sum(site.flops for site in contractions(trace(self.apply, self.params, example)))
+
+
+def shrink(jat: Jat, member: Member) -> Network:
+    """Cut a member out of its network, with its own statistics and head.
+
+    Args:
+      jat: the network the member was found in.
+      member: from `SetOfSets.select`.
+
+    Returns:
+      A network that gives what the masked one gives.
+    """
+    graph = jat.graph
+    leaves = member.leaves(named_leaves(jat.params), graph.head.kernel, graph.head.bias)
+    params = shrink_params(graph, with_leaves(jat.params, leaves), member.masks)
+    return Network(shrunk_apply(graph.apply, graph.shapes), params, member.classes)

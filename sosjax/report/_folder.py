@@ -1,0 +1,166 @@
+"""A run folder -> `Result`: every number is checked before anything is shown."""
+
+import json
+from pathlib import Path
+
+from .._errors import InputError, require, require_unique
+from .._files import read_json
+from ._record import Record, excerpt, plain
+from ._result import COSTS, Environment, Generation, Group, Jack, Member, Result, Task
+
+VERSION = 1
+"""The version of `sets.json` and `run.json` that this reads."""
+
+
+def read_folder(folder: Path) -> Result:
+    """Read `sets.json`, and `journal.jsonl` and `run.json` if there, of a run folder.
+
+    Raises:
+      InputError: the folder or `sets.json` is missing, or a file is damaged, of another format or
+        of another version.
+    """
+    folder = Path(folder)
+    require(folder.is_dir(), f"`folder` must be a run folder, got no folder at {folder}.")
+    sets = _document(folder / "sets.json", "sosjax-sets")
+    network, data = sets.table("network"), sets.table("data")
+    groups = tuple(Group(one.name("name"), one.count("size")) for one in network.tables("groups"))
+    sizes = data.table("sizes")
+    settings = {key: sets.content.get(key) for key in ("seed", "strategy", "encoding", "fitness")}
+    return Result(
+        name=folder.resolve().name,
+        network=network.name("name"),
+        groups=groups,
+        **{cost: network.count(cost) for cost in COSTS},
+        data=data.name("name"),
+        sizes={kind: sizes.count(kind) for kind in ("search", "validation", "test")},
+        objectives=sets.names("objectives"),
+        settings=plain(settings),
+        environments=_environments(sets),
+        tasks=_tasks(sets, groups),
+        journal=_journal(folder / "journal.jsonl"),
+        **_notes(folder / "run.json"),
+    )
+
+
+def _document(file: Path, wanted: str) -> Record:
+    record = Record(file, "", read_json(file))
+    found, version = record.content.get("format"), record.content.get("version")
+    require(
+        found == wanted,
+        f"`format` in {file} must be {wanted!r}, got {excerpt(found)}.",
+    )
+    require(
+        version == VERSION and not isinstance(version, bool),
+        f"`version` in {file} must be {VERSION}, got {excerpt(version)}.",
+    )
+    return record
+
+
+def _notes(file: Path) -> dict[str, dict[str, str]]:
+    if not file.exists():
+        return {"versions": {}, "machine": {}}
+    record = _document(file, "sosjax-run")
+    own = plain({"sosjax": record.content.get("sosjax")})
+    return {"versions": own | record.texts("versions"), "machine": record.texts("machine")}
+
+
+def _environments(sets: Record) -> tuple[Environment, ...]:
+    environments = tuple(_environment(one) for one in sets.tables("environments"))
+    require_unique("environments.name", [one.name for one in environments])
+    return environments
+
+
+def _environment(record: Record) -> Environment:
+    limits = record.table("limits")
+    strange = [key for key in limits.content if key not in COSTS]
+    require(
+        not strange and limits.content,
+        f"`{limits.path}` in {limits.file} must limit one or more of {', '.join(COSTS)}, "
+        f"got {excerpt(limits.content)}.",
+    )
+    return Environment(
+        record.name("name"), {cost: limits.amount(cost) for cost in COSTS if cost in limits.content}
+    )
+
+
+def _tasks(sets: Record, groups: tuple[Group, ...]) -> tuple[Task, ...]:
+    tasks = tuple(_task(one, groups) for one in sets.tables("tasks"))
+    require_unique("tasks.name", [task.name for task in tasks])
+    return tasks
+
+
+def _task(record: Record, groups: tuple[Group, ...]) -> Task:
+    jack = record.table("jack")
+    return Task(
+        name=record.name("name"),
+        classes=record.names("classes"),
+        jack=Jack(
+            **{cost: jack.count(cost) for cost in COSTS},
+            validation_error=jack.share("validation_error"),
+            test_error=jack.share("test_error"),
+        ),
+        members=_members(record.tables("members"), groups),
+        uniform=_members(record.tables("uniform", optional=True), groups),
+    )
+
+
+def _members(records: list[Record], groups: tuple[Group, ...]) -> tuple[Member, ...]:
+    members = (_member(record, groups) for record in records)
+    return tuple(sorted(members, key=lambda one: one.parameters))
+
+
+def _member(record: Record, groups: tuple[Group, ...]) -> Member:
+    kept = record.counts("kept")
+    fits = len(kept) == len(groups) and all(
+        units <= group.size for units, group in zip(kept, groups, strict=True)
+    )
+    require(
+        fits,
+        f"`{record.path}.kept` in {record.file} must give at most the size of each of the "
+        f"{len(groups)} groups, got {excerpt(list(kept))}.",
+    )
+    return Member(
+        kept=kept,
+        **{cost: record.count(cost) for cost in COSTS},
+        search_error=record.optional_share("search_error"),
+        validation_error=record.share("validation_error"),
+        test_error=record.share("test_error"),
+    )
+
+
+def _journal(file: Path) -> tuple[Generation, ...]:
+    """Read the journal; after a resume the later line of a generation counts."""
+    try:
+        text = file.read_text()
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} must hold lines of JSON, got a damaged file: {error}.") from None
+    # What follows the last line break is a line that the run was still writing.
+    lines = text.split("\n")[:-1]
+    records = (_line(file, number, line) for number, line in enumerate(lines, 1) if line.strip())
+    found = {one.generation: one for one in map(_generation, records) if one}
+    return tuple(found[number] for number in sorted(found))
+
+
+def _line(file: Path, number: int, line: str) -> Record:
+    try:
+        return Record(file, f"line {number}", json.loads(line))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"`line {number}` in {file} must hold JSON, got a damaged line: {error}."
+        ) from None
+
+
+def _generation(record: Record) -> Generation | None:
+    """Return what a line says of a generation; None for a line about something else."""
+    if not {"generation", "hypervolume"} <= record.content.keys():
+        return None
+    volumes = record.table("hypervolume")
+    optional = record.content.keys()
+    return Generation(
+        generation=record.count("generation"),
+        evaluations=record.count("evaluations") if "evaluations" in optional else None,
+        hypervolume={name: volumes.amount(name) for name in volumes.content},
+        seconds=record.amount("seconds") if "seconds" in optional else None,
+    )

@@ -1,0 +1,51 @@
+"""Numbers as people read them: 12.4 k, 48.1 kB, 13.05 %."""
+
+UNITS = {"parameters": "", "bytes": "B", "flops": ""}
+"""What stands behind the prefix of each cost."""
+
+LABELS = {"parameters": "parameters", "bytes": "bytes", "flops": "FLOPs"}
+"""How each cost is called in front of people."""
+
+
+PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+"""Decimal prefixes, each a thousand times the one before."""
+
+
+def short(value: float, cost: str = "parameters") -> str:
+    """Return a cost to three digits with its decimal prefix: `12.4 k`, `48.0 kB`, `5.10 M`.
+
+    Args:
+      value: from 0 to 1e20.
+      cost: `parameters`, `bytes` or `flops`.
+    """
+    scaled, scale = float(f"{value:.3g}"), 0
+    while scaled >= 1000:
+        scaled, scale = scaled / 1000, scale + 1
+    digits = f"{scaled:#.3g}".rstrip(".") if scale else f"{scaled:g}"
+    return f"{digits} {PREFIXES[scale]}{UNITS[cost]}".rstrip()
+
+
+def brief(value: float, cost: str = "parameters") -> str:
+    """Return a given number in full behind its prefix: `16 kB`, `1.5 M`, `12.345 k`."""
+    scaled, scale = float(value), 0
+    while scaled >= 1000:
+        scaled, scale = scaled / 1000, scale + 1
+    return f"{scaled:.10g} {PREFIXES[scale]}{UNITS[cost]}".rstrip()
+
+
+def exact(value: float, cost: str = "parameters") -> str:
+    """Return a cost in full: `12,431 parameters`."""
+    return f"{value:,} {LABELS[cost]}"
+
+
+def percent(share: float) -> str:
+    """Return a share in [0, 1] as a percentage with two decimals: `13.05 %`."""
+    return f"{100 * share:.2f} %"
+
+
+def part(value: float, whole: float) -> str:
+    """Return which part of the whole a value is: `15 %`; one decimal below 1 %."""
+    if whole <= 0:
+        return "-"
+    share = 100 * value / whole
+    return f"{share:.1f} %" if share < 1 else f"{share:.0f} %"

@@ -1,0 +1,99 @@
+"""The top and the end of the page: what came out, and how it was measured."""
+
+from html import escape
+
+from ._number import LABELS, part, percent, short
+from ._result import Environment, Result, Task, limits_of, select, shortfall
+
+
+def facts(result: Result) -> str:
+    """Return the headline and the key numbers of the run."""
+    groups, members = len(result.groups), sum(len(task.members) for task in result.tasks)
+    pairs = [
+        ("the Jack", f"{short(result.parameters)} parameters in {groups} groups"),
+        ("tasks", str(len(result.tasks))),
+        ("environments", str(len(result.environments))),
+        ("members", str(members)),
+    ]
+    if result.journal:
+        last = result.journal[-1]
+        pairs.append(("generations", f"{last.generation:,}"))
+        if last.evaluations is not None:
+            pairs.append(("evaluations", f"{last.evaluations:,}"))
+    terms = "".join(f"<div><dt>{key}</dt><dd>{value}</dd></div>" for key, value in pairs)
+    return (
+        f'<p class="kind">Set of Sets</p><h1>{escape(result.name)}</h1>'
+        f'<p class="of"><b>{escape(result.network)}</b> on <b>{escape(result.data)}</b></p>'
+        f'<dl class="facts">{terms}</dl>'
+    )
+
+
+def overview(result: Result) -> str:
+    """Return the chosen members, tasks down and environments across."""
+    if not (result.environments and result.tasks):
+        return ""
+    heads = "".join(
+        f'<th scope="col"><span class="name" title="{escape(one.name)}">{escape(one.name)}</span>'
+        f"<small>{limits_of(one)}</small></th>"
+        for one in result.environments
+    )
+    rows = "".join(_row(index, task, result) for index, task in enumerate(result.tasks))
+    return (
+        '<section aria-labelledby="chosen"><h2 id="chosen">What to deploy</h2>'
+        "<p>For each task and environment the member with the lowest validation error within "
+        "every limit: its test error, its parameters, and their part of the Jack's.</p>"
+        '<div class="scroll"><table class="overview"><thead><tr><th scope="col">Task</th>'
+        f'{heads}<th scope="col">The Jack</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        "</section>"
+    )
+
+
+def _row(index: int, task: Task, result: Result) -> str:
+    cells = "".join(_cell(task, environment) for environment in result.environments)
+    jack, name = task.jack, escape(task.name)
+    return (
+        f'<tr><th scope="row"><a class="name" href="#task-{index}" title="{name}">{name}</a></th>'
+        f"{cells}<td><b>{percent(jack.test_error)}</b>"
+        f"<small>{short(jack.parameters)}</small></td></tr>"
+    )
+
+
+def _cell(task: Task, environment: Environment) -> str:
+    member = select(task, environment)
+    if member is None:
+        why = escape(shortfall(task, environment))
+        return f'<td class="none" title="{why}">nothing fits</td>'
+    share = part(member.parameters, task.jack.parameters)
+    return (
+        f"<td><b>{percent(member.test_error)}</b>"
+        f"<small>{short(member.parameters)} · {share}</small></td>"
+    )
+
+
+def method(result: Result) -> str:
+    """Return how the numbers were made, with the seed and the versions."""
+    sizes = result.sizes
+    pairs = result.settings | {"objectives": " and ".join(result.objectives)}
+    settings = _terms({key.capitalize(): value for key, value in pairs.items()})
+    versions = _terms(result.versions) + _terms(result.machine)
+    costs = ", ".join(LABELS.values())
+    return (
+        '<section class="method" aria-labelledby="method">'
+        '<h2 id="method">How the numbers were made</h2>'
+        f"<p>Errors are shares of wrong answers. The search judged candidates on search data "
+        f"({sizes['search']:,} examples). Validation data ({sizes['validation']:,}) select the "
+        f"member for an environment: the lowest validation error within every limit, of equals "
+        f"the one with fewer parameters. Test data ({sizes['test']:,}) chose nothing: they are "
+        f"what the charts and the bold numbers show, and so a line may rise. A task uses the "
+        f"examples of its classes. The lines follow the same rule: at each size they give the "
+        f"test error of the member that a limit of that size would select. The uniform baseline "
+        f"keeps the same share of every group, its best units by Taylor importance, and is judged "
+        f"in the same way. Costs ({costs}) are those of the shrunk network.</p>"
+        f'<dl class="settings">{settings}{versions}</dl></section>'
+    )
+
+
+def _terms(pairs: dict[str, str]) -> str:
+    return "".join(
+        f"<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>" for key, value in pairs.items()
+    )

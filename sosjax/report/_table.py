@@ -1,0 +1,81 @@
+"""The chosen members as a table for the terminal."""
+
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ._folder import read_folder
+from ._number import part, short
+from ._result import Environment, Result, Task, select, shortfall
+
+
+def table(folder: Path) -> Group:
+    """Return what to deploy: for each task and environment of a run the selected member.
+
+    Errors are in percent; the part in brackets is of the Jack's parameters for the task. Below
+    the table stands, for each environment that nothing fits, what the smallest member needs.
+
+    Example:
+      `rich.console.Console().print(sosjax.report.table(Path("runs/first")))`
+
+    Args:
+      folder: a run folder.
+
+    Returns:
+      Something `rich` prints, readable from 80 columns on.
+
+    Raises:
+      InputError: `sets.json` is missing, damaged or of another format or version.
+    """
+    result = read_folder(folder)
+    if not (result.environments and result.tasks):
+        return Group(Text("Nothing to select: the run has no environments.", style="dim"))
+    return Group(_rows(result), *_misses(result))
+
+
+def _rows(result: Result) -> Table:
+    rows = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    rows.add_column("\nTask", overflow="fold", min_width=8)
+    rows.add_column("\nEnvironment", overflow="fold", min_width=11)
+    rows.add_column("\nParameters", justify="right", no_wrap=True, min_width=13)
+    rows.add_column("\nBytes", justify="right", no_wrap=True)
+    rows.add_column("\nFLOPs", justify="right", no_wrap=True)
+    rows.add_column("Error %\nvalid.", justify="right", no_wrap=True)
+    rows.add_column("\ntest", justify="right", no_wrap=True, style="bold")
+    rows.add_column("\nJack", justify="right", no_wrap=True, style="dim")
+    for task in result.tasks:
+        for number, environment in enumerate(result.environments):
+            last = number == len(result.environments) - 1
+            name = escape(task.name) if number == 0 else ""
+            rows.add_row(name, *_cells(task, environment), end_section=last)
+    return rows
+
+
+def _cells(task: Task, environment: Environment) -> tuple[str, ...]:
+    name, jack = escape(environment.name), f"{100 * task.jack.test_error:.2f}"
+    member = select(task, environment)
+    if member is None:
+        return name, "[red]nothing fits[/red]", "-", "-", "-", "-", jack
+    return (
+        name,
+        f"{short(member.parameters)} ({part(member.parameters, task.jack.parameters)})",
+        short(member.bytes, "bytes"),
+        short(member.flops),
+        f"{100 * member.validation_error:.2f}",
+        f"{100 * member.test_error:.2f}",
+        jack,
+    )
+
+
+def _misses(result: Result) -> list[Text]:
+    """Return plain `Text`, in which markup in a name means nothing."""
+    return [
+        Text(f"{task.name} in {environment.name}: {shortfall(task, environment)}.")
+        for task in result.tasks
+        for environment in result.environments
+        if select(task, environment) is None
+    ]

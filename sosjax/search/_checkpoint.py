@@ -1,0 +1,83 @@
+"""Checkpoints of a search: orbax writes them, a checksum of every file says whether one is whole."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from .._errors import InputError
+from .._files import read_json, write_json
+
+MANIFEST = "SHA256.json"
+KEEP = 2
+
+
+def save_checkpoint(folder: Path, generation: int, state: Any) -> None:
+    """Write a checkpoint aside, then rename it; older ones but one are removed.
+
+    Args:
+      folder: where the run's checkpoints are.
+      generation: names the checkpoint.
+      state: a pytree of arrays.
+
+    Raises:
+      InputError: the disk is full or the folder cannot be written.
+    """
+    aside, place = folder / f".{generation:08d}.part", folder / f"{generation:08d}"
+    try:
+        folder.mkdir(exist_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
+        with ocp.StandardCheckpointer() as checkpointer:
+            checkpointer.save(aside.absolute(), jax.tree.map(np.asarray, state))
+        write_json(aside / MANIFEST, _digests(aside))
+        os.replace(aside, place)
+        for old in _finished(folder)[:-KEEP]:
+            shutil.rmtree(old)
+    except (OSError, ValueError) as error:
+        # orbax reports a full disk as a ValueError of its storage layer.
+        raise InputError(f"{place} cannot be written: {error}.") from error
+
+
+def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
+    """Read the newest whole checkpoint.
+
+    Args:
+      folder: where the run's checkpoints are; need not exist.
+      like: a pytree with the wanted shapes and dtypes.
+
+    Returns:
+      The state, or `None` where there is none, and a sentence for each damaged checkpoint that was
+      passed over.
+    """
+    warnings = []
+    for place in reversed(_finished(folder)):
+        if _whole(place):
+            with ocp.StandardCheckpointer() as checkpointer:
+                return checkpointer.restore(place.absolute(), like), warnings
+        warnings.append(f"checkpoint {place.name} is damaged: using the one before it")
+    return None, warnings
+
+
+def _finished(folder: Path) -> list[Path]:
+    return sorted(place for place in folder.glob("*") if place.name.isdigit())
+
+
+def _whole(place: Path) -> bool:
+    try:
+        return read_json(place / MANIFEST) == _digests(place)
+    except InputError:
+        return False
+
+
+def _digests(place: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(place)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(place.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }

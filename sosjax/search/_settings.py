@@ -1,0 +1,85 @@
+"""The settings of a search: static, frozen, checked when they are made."""
+
+from dataclasses import dataclass
+from typing import final
+
+from .._errors import require, require_known, require_number
+from ..fitness._kernel import MODES, OBJECTIVES
+from ..space._encoding import ENCODINGS
+
+STRATEGIES = ("mo-mfea", "random")
+
+
+@final
+@dataclass(frozen=True)
+class Settings:
+    """How to search.
+
+    Attributes:
+      objectives: what is minimised: `"error"` and one or more of parameters, bytes, flops.
+      strategy: `"mo-mfea"` or `"random"`.
+      encoding: `"ratios"` (keep ratios over a Taylor ranking) or `"bits"` (the paper's).
+      fitness: `"recalibrated"`, or `"raw"` as in the paper.
+      population: individuals for each task; even.
+      generations: how often children follow the initial population; tasks x population x
+        (generations + 1) evaluations in all.
+      images: search examples each evaluation looks at, for each task.
+      calibration: search examples that the final members are calibrated on, for each task.
+      rmp: random mating probability between tasks, in [0, 1].
+      low: lowest density of the initial population, in [0, 1].
+      high: highest density of the initial population.
+      chunk: candidates side by side on an accelerator; a CPU takes them one at a time.
+      checkpoint_every: generations between two checkpoints.
+      seed: of everything random.
+
+    Raises:
+      InputError: a value is out of its range.
+    """
+
+    objectives: tuple[str, ...] = ("error", "parameters")
+    strategy: str = "mo-mfea"
+    encoding: str = "ratios"
+    fitness: str = "recalibrated"
+    population: int = 40
+    generations: int = 22
+    images: int = 256
+    calibration: int = 768
+    rmp: float = 0.4
+    low: float = 0.0
+    high: float = 1.0
+    chunk: int = 8
+    checkpoint_every: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(
+            not isinstance(self.objectives, str),
+            f"`search.objectives` must be a list of names, got {self.objectives!r}.",
+        )
+        object.__setattr__(self, "objectives", tuple(self.objectives))
+        for name in self.objectives:
+            require_known("search.objectives", name, OBJECTIVES)
+        require(
+            self.objectives[:1] == ("error",)
+            and 2 <= len(self.objectives) == len(set(self.objectives)),
+            f"`search.objectives` must be error and then one or more different costs, "
+            f"got {list(self.objectives)}.",
+        )
+        require_known("search.strategy", self.strategy, STRATEGIES)
+        require_known("search.encoding", self.encoding, ENCODINGS)
+        require_known("search.fitness", self.fitness, MODES)
+        require_number("search.population", self.population, 2, whole=True)
+        require(
+            self.population % 2 == 0,
+            f"`search.population` must be even, since parents mate in pairs, "
+            f"got {self.population}.",
+        )
+        require_number("search.generations", self.generations, 0, 1e6, whole=True)
+        require_number("search.images", self.images, 2, whole=True)
+        require_number("search.calibration", self.calibration, 2, whole=True)
+        require_number("search.rmp", self.rmp, 0, 1)
+        require_number("search.low", self.low, 0, 1)
+        require_number("search.high", self.high, self.low, 1)
+        require_number("search.chunk", self.chunk, 1, whole=True)
+        require_number("search.checkpoint_every", self.checkpoint_every, 1, whole=True)
+        require_number("search.seed", self.seed, 0, 2**32 - 1, whole=True)

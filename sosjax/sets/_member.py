@@ -1,0 +1,65 @@
+"""One sub-network of a set: what is kept, what it costs, how it did, and what it carries."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+ERRORS = ("search_error", "validation_error", "test_error")
+
+
+@final
+@dataclass(frozen=True)
+class Scores:
+    """What one sub-network costs and how often it errs on one task.
+
+    Attributes:
+      kept: units kept in each group.
+      parameters: trainable numbers.
+      bytes: bytes of weights and statistics, as stored.
+      flops: FLOPs for one example, two per multiply-accumulate.
+      search_error: the share the search saw (leave-one-out); `None` where no search saw it.
+      validation_error: share of validation examples; what members are chosen by.
+      test_error: share of test examples; reported, never used.
+    """
+
+    kept: tuple[int, ...]
+    parameters: int
+    bytes: int
+    flops: int
+    search_error: float | None
+    validation_error: float
+    test_error: float
+
+    @property
+    def costs(self) -> dict[str, int]:
+        """Parameters, bytes and FLOPs by name."""
+        return {"parameters": self.parameters, "bytes": self.bytes, "flops": self.flops}
+
+
+@final
+@dataclass(frozen=True)
+class Member:
+    """A sub-network that can be shrunk and exported as it was judged.
+
+    Attributes:
+      task: the task's name.
+      classes: the class names of its outputs, in order.
+      scores: costs and errors.
+      masks: for each group which units are kept, bool [size].
+      statistics: re-estimated moments by leaf path, at full size.
+      kernel: the head's kernel over all features, float32 [F, C].
+      bias: the head's bias, float32 [C].
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    scores: Scores
+    masks: tuple[np.ndarray, ...]
+    statistics: dict[str, np.ndarray]
+    kernel: np.ndarray
+    bias: np.ndarray
+
+    def leaves(self, full: dict[str, Any], kernel: str, bias: str) -> dict[str, Any]:
+        """Return the network's leaves with this member's statistics and head in their places."""
+        return full | self.statistics | {kernel: self.kernel, bias: self.bias}

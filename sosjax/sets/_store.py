@@ -1,0 +1,136 @@
+"""A Set of Sets on disk: `sets.json` for people and `sets.safetensors` for the arrays.
+
+`sets.json` holds everything but arrays. `sets.safetensors` holds, for task number t with M members,
+`t/mask` uint8 [M, N] (the groups one after the other), `t/kernel` [M, F, C], `t/bias` [M, C] and
+`t/statistics/LEAF` [M, ...]; row i belongs to member i of `sets.json`. The JSON file is written
+last: where it is, the set is whole.
+"""
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._errors import InputError, require
+from .._files import read_json, write_json
+from ..environments._environment import Environment
+from ..models._weights import load_arrays, save_arrays
+from ._member import Member, Scores
+from ._set_of_sets import SetOfSets, TaskSet
+
+FORMAT = "sosjax-sets"
+VERSION = 1
+JSON_NAME = "sets.json"
+ARRAYS_NAME = "sets.safetensors"
+
+
+def save_sets(sets: SetOfSets, folder: Path) -> None:
+    """Write a Set of Sets into a folder, arrays first.
+
+    Raises:
+      InputError: the folder cannot be written.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for number, task in enumerate(sets.tasks):
+        members = task.members
+        masks = [np.concatenate(member.masks) for member in members]
+        arrays[f"{number}/mask"] = np.stack(masks).astype(np.uint8)
+        arrays[f"{number}/kernel"] = np.stack([member.kernel for member in members])
+        arrays[f"{number}/bias"] = np.stack([member.bias for member in members])
+        for leaf in members[0].statistics:
+            stacked = np.stack([member.statistics[leaf] for member in members])
+            arrays[f"{number}/statistics/{leaf}"] = stacked
+    save_arrays(folder / ARRAYS_NAME, arrays)
+    write_json(folder / JSON_NAME, _as_json(sets))
+
+
+def load_sets(folder: Path) -> SetOfSets:
+    """Read a Set of Sets from a folder.
+
+    Raises:
+      InputError: a file is missing, damaged, of another version, or the two do not belong
+        together.
+    """
+    path = Path(folder) / JSON_NAME
+    content = read_json(path)
+    require(
+        isinstance(content, dict) and content.get("format") == FORMAT,
+        f"{path} must be a {FORMAT} file, got another one.",
+    )
+    require(
+        content.get("version") == VERSION,
+        f"{path} must be of version {VERSION}, got {content.get('version')!r}: "
+        "use the sosjax that wrote it.",
+    )
+    arrays, _ = load_arrays(Path(folder) / ARRAYS_NAME)
+    try:
+        sizes = [group["size"] for group in content["network"]["groups"]]
+        tasks = tuple(
+            _task(number, task, arrays, sizes) for number, task in enumerate(content["tasks"])
+        )
+        environments = tuple(
+            Environment(found["name"], **found["limits"]) for found in content["environments"]
+        )
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(f"{path} must be a whole {FORMAT} file, got a damaged one: {error!r}.") from None
+    own = ("format", "version", "tasks", "environments")
+    facts = {key: value for key, value in content.items() if key not in own}
+    return SetOfSets(tasks, environments, facts)
+
+
+def _as_json(sets: SetOfSets) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        **sets.facts,
+        "environments": [
+            {"name": environment.name, "limits": environment.limits}
+            for environment in sets.environments
+        ],
+        "tasks": [
+            {
+                "name": task.name,
+                "classes": list(task.classes),
+                "jack": asdict(task.jack),
+                "members": [asdict(member.scores) for member in task.members],
+                "uniform": [asdict(scores) for scores in task.uniform],
+            }
+            for task in sets.tasks
+        ],
+    }
+
+
+def _scores(content: dict[str, Any]) -> Scores:
+    values = {field.name: content[field.name] for field in fields(Scores)}
+    return Scores(**values | {"kept": tuple(content["kept"])})
+
+
+def _task(number: int, content: dict[str, Any], arrays: Any, sizes: list[int]) -> TaskSet:
+    prefix = f"{number}/statistics/"
+    statistics = {name.removeprefix(prefix): name for name in arrays if name.startswith(prefix)}
+    ends = np.cumsum(sizes)[:-1]
+    members = tuple(
+        Member(
+            task=content["name"],
+            classes=tuple(content["classes"]),
+            scores=_scores(scores),
+            masks=tuple(np.split(arrays[f"{number}/mask"][row].astype(bool), ends)),
+            statistics={leaf: arrays[name][row] for leaf, name in statistics.items()},
+            kernel=arrays[f"{number}/kernel"][row],
+            bias=arrays[f"{number}/bias"][row],
+        )
+        for row, scores in enumerate(content["members"])
+    )
+    for member in members:
+        require(
+            tuple(int(mask.sum()) for mask in member.masks) == member.scores.kept,
+            f"{ARRAYS_NAME} must belong to {JSON_NAME}, got other masks for {member.task!r}.",
+        )
+    return TaskSet(
+        name=content["name"],
+        classes=tuple(content["classes"]),
+        jack=_scores(content["jack"]),
+        members=members,
+        uniform=tuple(_scores(scores) for scores in content["uniform"]),
+    )

@@ -1,0 +1,163 @@
+"""Tiny networks with random weights, and one place for the settings of JAX and hypothesis."""
+
+import getpass
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+from sosjax._tree import named_leaves, with_leaves
+from sosjax.graph._graph import build_graph
+from sosjax.graph._group import Group, Head, Statistics
+from sosjax.models._jat import network_from, resnet
+from sosjax.models._weights import save_weights
+
+jax.config.update(
+    "jax_compilation_cache_dir",
+    str(Path(tempfile.gettempdir()) / f"sosjax-tests-{getpass.getuser()}"),
+)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+# The tests compile far longer than they run.
+jax.config.update("jax_disable_most_optimizations", True)
+
+settings.register_profile(
+    "sosjax",
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("sosjax")
+
+
+def random_params(shapes, seed=0):
+    """Draw every leaf from a normal distribution, variances from [0.5, 1.5]."""
+    rng = np.random.default_rng(seed)
+    leaves = {}
+    for name, leaf in named_leaves(shapes).items():
+        draw = rng.uniform(0.5, 1.5, leaf.shape) if name.endswith("var") else rng.normal(size=leaf.shape)
+        leaves[name] = jnp.asarray(draw, leaf.dtype)
+    return with_leaves(shapes, leaves)
+
+
+def mlp_apply(params, inputs):
+    """A residual hidden layer whose square kernel has the group on both axes, and an inner one."""
+    hidden = jax.nn.relu(inputs @ params["first"]["kernel"] + params["first"]["bias"])
+    hidden = hidden + jnp.tanh(hidden @ params["turn"])
+    inner = jax.nn.relu(hidden @ params["up"]["kernel"] + params["up"]["bias"])
+    return inner @ params["head"]["kernel"] + params["head"]["bias"]
+
+
+MLP_SHAPES = {
+    "first": {"kernel": (3, 5), "bias": (5,)},
+    "turn": (5, 5),
+    "up": {"kernel": (5, 7), "bias": (7,)},
+    "head": {"kernel": (7, 4), "bias": (4,)},
+}
+MLP_GROUPS = (
+    Group(
+        "hidden",
+        5,
+        (("first/kernel", 1), ("first/bias", 0), ("turn", 0), ("turn", 1), ("up/kernel", 0)),
+    ),
+    Group("inner", 7, (("up/kernel", 1), ("up/bias", 0), ("head/kernel", 0))),
+)
+HEAD = Head("head/kernel", "head/bias")
+
+
+def convolved(inputs, kernel, stride):
+    """Return a SAME convolution of [B, H, W, C]."""
+    return jax.lax.conv_general_dilated(
+        inputs, kernel, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def normalised(hidden, norm):
+    """Normalise by the moments among the parameters, as BatchNorm does at inference."""
+    scaled = (hidden - norm["mean"]) * jax.lax.rsqrt(norm["var"] + 1e-5)
+    return jax.nn.relu(scaled * norm["scale"] + norm["bias"])
+
+
+def cnn_apply(params, inputs):
+    """Two convolutions with normalisations, global mean, linear head."""
+    hidden = normalised(convolved(inputs, params["conv1"], 1), params["norm1"])
+    hidden = normalised(convolved(hidden, params["conv2"], 2), params["norm2"])
+    return hidden.mean((1, 2)) @ params["head"]["kernel"] + params["head"]["bias"]
+
+
+def _norm(size):
+    return {"mean": (size,), "var": (size,), "scale": (size,), "bias": (size,)}
+
+
+CNN_SHAPES = {
+    "conv1": (3, 3, 1, 4),
+    "norm1": _norm(4),
+    "conv2": (3, 3, 4, 6),
+    "norm2": _norm(6),
+    "head": {"kernel": (6, 3), "bias": (3,)},
+}
+CNN_GROUPS = (
+    Group("one", 4, (("conv1", 3), *((f"norm1/{leaf}", 0) for leaf in _norm(4)), ("conv2", 2))),
+    Group("two", 6, (("conv2", 3), *((f"norm2/{leaf}", 0) for leaf in _norm(6)), ("head/kernel", 0))),
+)
+CNN_STATISTICS = (Statistics("norm1/mean", "norm1/var"), Statistics("norm2/mean", "norm2/var"))
+
+
+def _structs(shapes):
+    return jax.tree.map(
+        lambda shape: jax.ShapeDtypeStruct(shape, jnp.float32),
+        shapes,
+        is_leaf=lambda node: isinstance(node, tuple),
+    )
+
+
+def _example(shape):
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+
+def _network(apply, params, graph, seed):
+    inputs = jax.random.normal(jax.random.key(seed), (6, *graph.inputs.shape))
+    return SimpleNamespace(apply=apply, params=params, graph=graph, inputs=inputs)
+
+
+@pytest.fixture(scope="session")
+def mlp():
+    """The MLP: `apply`, `params`, `graph` and six `inputs`."""
+    params = random_params(_structs(MLP_SHAPES))
+    graph = build_graph(mlp_apply, params, _example((3,)), MLP_GROUPS, (), HEAD)
+    return _network(mlp_apply, params, graph, 0)
+
+
+@pytest.fixture(scope="session")
+def cnn():
+    """The CNN, of the same fields."""
+    params = random_params(_structs(CNN_SHAPES))
+    graph = build_graph(cnn_apply, params, _example((6, 6, 1)), CNN_GROUPS, CNN_STATISTICS, HEAD)
+    return _network(cnn_apply, params, graph, 1)
+
+
+@pytest.fixture(scope="session")
+def tiny_jat(tmp_path_factory):
+    """A ResNet of widths 4 and 6 and three classes for images [8, 8, 1], read from a file."""
+    architecture = {
+        "family": "resnet",
+        "widths": (4, 6),
+        "depths": (1, 1),
+        "classes": 3,
+        "input_shape": (8, 8, 1),
+    }
+    _, shapes = network_from(architecture)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_weights(path, random_params(shapes))
+    return resnet(path, (4, 6), (1, 1), classes=3, input_shape=(8, 8, 1), name="tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_resnet(tiny_jat):
+    """The same ResNet, of the fields of `mlp`."""
+    return _network(tiny_jat.graph.apply, tiny_jat.params, tiny_jat.graph, 2)

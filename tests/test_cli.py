@@ -1,0 +1,367 @@
+"""Commands, exit codes, what goes to which stream, and progress."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import sosjax.cli._commands as commands
+from sosjax.cli import main
+from sosjax.cli._config import example_text
+from sosjax.cli._interruption import stopping_at_checkpoints
+from sosjax.cli._progress import Progress, cut, progress_text
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def failure(capsys, *arguments):
+    """Return the sentence that a command fails with."""
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("sosjax: error: ")
+    return err.removeprefix("sosjax: error: ").rstrip("\n")
+
+
+def made_run(folder, finished=True):
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
+    (folder / "config.toml").write_text(example_text())
+    if finished:
+        (folder / "sets.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def searched(monkeypatch):
+    """Replace all that computes; the configurations that were searched come back in a list."""
+    asked = []
+
+    class Sets:
+        def select(self, task, environment):
+            return SimpleNamespace(task=task)
+
+    def search(config, folder, quiet):
+        made_run(folder)
+        (folder / "config.toml").write_text(config.text)
+        asked.append(config)
+        return Sets()
+
+    monkeypatch.setattr(commands, "_search", search)
+    monkeypatch.setattr(commands, "_resume", lambda config, folder, quiet: asked.append(config))
+    monkeypatch.setattr(commands, "_show", lambda folder, quiet: print(folder / "report.html"))
+    monkeypatch.setattr(commands, "_export", lambda config, member, folder: folder.mkdir())
+    return asked
+
+
+def test_help_and_version(capsys):
+    assert main(["--help"]) == 0
+    assert "demo" in capsys.readouterr().out
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("sosjax ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ([], "required: COMMAND"),
+        (["rnu"], "invalid choice: 'rnu'"),
+        (["run"], "required: CONFIG, --out"),
+        (["run", "a", "--ou", "b"], "--out"),
+        (["demo", "--seed", "x"], "argument --seed: invalid int value: 'x'"),
+        (["select", "a", "--task", "t"], "required: --env"),
+        (["export", "a", "--task", "t", "--env", "e"], "required: --out"),
+    ],
+)
+def test_bad_arguments(arguments, wanted, capsys):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert wanted in err and out == ""
+
+
+def test_help_and_init_import_no_jax_in_the_command_line():
+    code = (
+        "import sys, importlib.util, types\n"
+        "spec = importlib.util.find_spec('sosjax')\n"
+        # Whatever the package's front door imports is not the command line's doing.
+        "door = types.ModuleType('sosjax'); door.__path__ = spec.submodule_search_locations\n"
+        "sys.modules['sosjax'] = door\n"
+        "from sosjax.cli import main\n"
+        "assert main(['--help']) == 0 and main(['init']) == 0 and main(['run', 'x', '--out', 'y'])\n"
+        "assert 'jax' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_module_runs_as_the_command():
+    command = [sys.executable, "-m", "sosjax", "report", "x"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == b"sosjax: error: `RUN` must be a run folder, got no such folder: x.\n"
+
+
+def test_init_writes_the_example_and_never_overwrites(folder, capsys):
+    assert main(["init"]) == 0
+    assert capsys.readouterr().out == "sosjax.toml\n"
+    assert (folder / "sosjax.toml").read_text() == example_text()
+    (folder / "sosjax.toml").write_text("mine")
+    wanted = "`PATH` must be new, got a path that exists: sosjax.toml; nothing was changed."
+    assert failure(capsys, "init") == wanted
+    assert (folder / "sosjax.toml").read_text() == "mine"
+    assert "cannot be written: No such file" in failure(capsys, "init", "none/here.toml")
+    (folder / "link").symlink_to("nowhere")
+    assert "`PATH` must be new" in failure(capsys, "init", "link")
+
+
+def test_run_refuses_before_it_computes(folder, capsys):
+    (folder / "there").mkdir()
+    (folder / "c.toml").write_text(example_text())
+    wanted = "`--out` must be new, got a path that exists: there; nothing was changed."
+    assert failure(capsys, "run", "c.toml", "--out", "there") == wanted
+    (folder / "c.toml").write_text(example_text().replace("rmp =", "rpm ="))
+    assert "(did you mean `search.rmp`?)" in failure(capsys, "run", "c.toml", "--out", "new")
+    assert not (folder / "new").exists()
+
+
+def test_run_keeps_its_configuration_word_for_word(folder, searched, capsys):
+    (folder / "c.toml").write_text(example_text())
+    assert main(["run", "c.toml", "--out", "new"]) == 0
+    assert capsys.readouterr().out == "new/report.html\n"
+    assert (folder / "new" / "config.toml").read_text() == example_text()
+
+
+def test_demo_finds_a_free_folder(folder, searched, capsys):
+    for name in ("sosjax-demo", "sosjax-demo-2", "sosjax-demo-3"):
+        assert main(["demo"]) == 0
+        out = capsys.readouterr().out
+        assert out == f"{name}/report.html\nexport: {name}/exports/tops-microcontroller\n"
+        assert (folder / name / "exports" / "tops-microcontroller").is_dir()
+    assert failure(capsys, "demo", "--out", "sosjax-demo").startswith("`--out` must be new")
+
+
+def test_demo_is_the_example_with_a_seed(folder, searched, capsys):
+    assert main(["demo", "--seed", "5", "--quiet", "--out", "d"]) == 0
+    assert capsys.readouterr().out == "d/report.html\n"
+    assert searched[0].text == example_text().replace("seed = 0", "seed = 5")
+    assert failure(capsys, "demo", "--seed", "-1").startswith("`search.seed` must be a whole")
+
+
+def test_resume_reads_the_copy(folder, searched, capsys):
+    made_run(folder / "r", finished=False)
+    assert main(["resume", "r"]) == 0
+    assert searched[0].text == example_text()
+
+
+@pytest.mark.parametrize("command", ["resume", "report", "select", "export"])
+def test_not_a_run(command, folder, capsys):
+    options = ["--task", "t", "--env", "e"] if command in ("select", "export") else []
+    options += ["--out", "new"] if command == "export" else []
+    (folder / "file").write_text("")
+    for name, came in (
+        ("x", "no such folder"),
+        ("file", "a file"),
+        (".", "a folder without run.json"),
+    ):
+        wanted = f"`RUN` must be a run folder, got {came}: {name}."
+        assert failure(capsys, command, name, *options) == wanted
+
+
+@pytest.mark.parametrize("command", ["report", "select", "export"])
+def test_not_a_finished_run(command, folder, capsys):
+    made_run(folder / "my run", finished=False)
+    options = ["--task", "t", "--env", "e"] if command in ("select", "export") else []
+    options += ["--out", "new"] if command == "export" else []
+    message = failure(capsys, command, "my run", *options)
+    assert message.endswith("continue it with: sosjax resume 'my run'")
+
+
+def test_run_of_the_library_cannot_be_resumed_here(folder, capsys):
+    made_run(folder / "r", finished=False)
+    (folder / "r" / "config.toml").unlink()
+    assert "got one of the library, without config.toml: r." in failure(capsys, "resume", "r")
+
+
+def raises(error):
+    def action(*_):
+        raise error
+
+    return action
+
+
+def test_interruption_says_how_to_continue(folder, searched, monkeypatch, capsys):
+    (folder / "c.toml").write_text(example_text())
+
+    def search(config, folder, quiet):
+        made_run(folder, finished=False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "_search", search)
+    assert main(["run", "c.toml", "--out", "my run"]) == 130
+    err = capsys.readouterr().err
+    assert err == "sosjax: interrupted; continue with: sosjax resume 'my run'\n"
+    monkeypatch.setattr(commands, "_search", raises(KeyboardInterrupt))
+    assert main(["run", "c.toml", "--out", "other"]) == 130
+    assert capsys.readouterr().err == "sosjax: interrupted; nothing was written\n"
+
+
+def test_first_interruption_waits_for_a_checkpoint():
+    lines = []
+    with pytest.raises(KeyboardInterrupt), stopping_at_checkpoints(lines.append) as progress:
+        progress({"generation": 0})
+        signal.raise_signal(signal.SIGINT)
+        lines.append("goes on")
+        progress({"generation": 1})
+    assert lines == [{"generation": 0}, "goes on", {"generation": 1}]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_second_interruption_comes_at_once():
+    with pytest.raises(KeyboardInterrupt), stopping_at_checkpoints(None):
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_interruption_at_the_end_is_not_forgotten():
+    with pytest.raises(KeyboardInterrupt), stopping_at_checkpoints(None):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_foreign_signal_handlers_are_left_alone():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stopping_at_checkpoints(None):
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_system_errors_are_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(commands, "init", raises(OSError(28, "No space left on device", "x")))
+    assert failure(capsys, "init") == "No space left on device: x."
+
+
+def test_closed_pipe_is_quiet(monkeypatch, capsys):
+    monkeypatch.setattr(commands, "init", raises(BrokenPipeError()))
+    assert main(["init"]) == 1
+    assert capsys.readouterr().err == ""
+
+
+def sets_on_disk(folder):
+    scores = {"kept": [3, 8], "parameters": 1234, "bytes": 5678, "flops": 91011}
+    errors = {"search_error": 0.1, "validation_error": 0.125, "test_error": 0.25}
+    member = {
+        "task": "tops",
+        "classes": ("Coat", "Shirt"),
+        "scores": SimpleNamespace(
+            **scores, **errors, costs={k: scores[k] for k in ("parameters", "bytes", "flops")}
+        ),
+    }
+    sets = SimpleNamespace(
+        facts={"network": {"groups": [{"name": "a", "size": 4}, {"name": "b", "size": 8}]}},
+        environment=lambda name: SimpleNamespace(limits={"bytes": 16_000}),
+        select=lambda task, environment: SimpleNamespace(**member),
+    )
+    return lambda path: sets
+
+
+def test_select_prints_the_member(folder, monkeypatch, capsys):
+    monkeypatch.setattr(commands, "_sets_of", sets_on_disk(folder))
+    assert main(["select", "r", "--task", "tops", "--env", "watch"]) == 0
+    rows = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    assert {key: value.strip() for key, value in rows.items()} == {
+        "task": "tops (Coat, Shirt)",
+        "environment": "watch (bytes <= 16,000)",
+        "parameters": "1,234",
+        "bytes": "5,678",
+        "flops": "91,011",
+        "validation error": "12.50 %",
+        "test error": "25.00 %",
+        "kept": "a 3/4, b 8/8",
+    }
+
+
+def test_export_needs_a_new_folder(folder, searched, monkeypatch, capsys):
+    made_run(folder / "r")
+    monkeypatch.setattr(commands, "_sets_of", sets_on_disk(folder))
+    arguments = ["export", "r", "--task", "tops", "--env", "watch", "--out", "new"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == "new\n"
+    assert failure(capsys, *arguments).startswith("`--out` must be new")
+
+
+def line(generation, seconds, total=20, **volumes):
+    return {
+        "generation": generation,
+        "generations": total,
+        "evaluations": 100 * (generation + 1),
+        "hypervolume": volumes or {"tops": 0.5},
+        "seconds": seconds,
+    }
+
+
+def test_progress_text():
+    text = progress_text(line(12, 20.0, tops=0.5123, shoes=float("nan")), line(2, 10.0))
+    assert text == "generation 12/20  100 evaluations/s  0:08 left  hypervolume tops 0.512"
+    assert progress_text(line(2, 10.0)) == "generation 2/20  hypervolume tops 0.500"
+    assert progress_text({}) == "generation ?"
+    slow = progress_text(line(1, 9000.0), line(0, 0.0))
+    assert "47:30:00 left" in slow
+
+
+def test_progress_in_a_file_is_one_line_for_each_tenth():
+    stream = io.StringIO()
+    with Progress(stream) as progress:
+        for generation in range(101):
+            progress(line(generation, 1.0 + generation, total=100))
+        progress({"event": "judging"})
+    lines = stream.getvalue().splitlines()
+    assert [text.split()[1] for text in lines[:-1]] == [f"{n}/100" for n in range(0, 101, 10)]
+    assert lines[-1] == "judging" and "\r" not in stream.getvalue()
+
+
+def test_speed_leaves_out_the_first_block():
+    stream = io.StringIO()
+    progress = Progress(stream)
+    for generation, seconds in ((0, 60.0), (1, 60.0), (2, 62.0), (3, 62.0)):
+        progress(line(generation, seconds, total=3))
+    assert "100 evaluations/s" in stream.getvalue().splitlines()[-1]
+
+
+def test_progress_on_a_terminal_rewrites_one_line():
+    stream = io.StringIO()
+    with Progress(stream, terminal=True) as progress:
+        progress(line(1, 1.0, **{f"task{n}": 0.5 for n in range(40)}))
+        progress({"event": "checkpoint 12 is damaged: using 10"})
+        progress(line(2, 2.0))
+    shown = stream.getvalue().split("\n")
+    assert shown[0].startswith("\rgeneration 1/20") and shown[0].endswith("\x1b[K")
+    assert len(shown[0].removeprefix("\r").removesuffix("\x1b[K")) == 79
+    assert shown[1] == "checkpoint 12 is damaged: using 10"
+    assert shown[2].startswith("\rgeneration 2/20") and shown[3] == ""
+
+
+def test_progress_survives_a_closed_stream():
+    stream = io.StringIO()
+    progress = Progress(stream, terminal=False)
+    stream.close()
+    progress(line(1, 1.0))
+    progress({"event": "x"})
+
+
+def test_cut_counts_wide_characters_twice():
+    assert cut("abc", 5) == "abc"
+    assert cut("abc", 2) == "ab"
+    assert cut("日本語", 5) == "日本"
+
+
+def test_journal_lines_are_understood():
+    journal = '{"generation":2,"evaluations":480,"hypervolume":{"tops":0.51},"seconds":3.2}'
+    assert progress_text(json.loads(journal)) == "generation 2  hypervolume tops 0.510"

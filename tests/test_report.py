@@ -1,0 +1,407 @@
+"""The report reads files and nothing else: numbers, names, refusals."""
+
+import copy
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from base64 import b64encode
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from sosjax._errors import InputError
+from sosjax.report import report, table
+from sosjax.report._axis import error_axis, log_axis
+from sosjax.report._folder import read_folder
+from sosjax.report._number import brief, part, short
+from sosjax.report._result import Environment, Member, limits_of, select, staircase
+
+NASTY = "</script><script>alert(1)</script>\"'&<!-- [bold red]../x"
+
+
+def member(kept, parameters, errors):
+    search, validation, test = errors
+    return {
+        "kept": kept,
+        "parameters": parameters,
+        "bytes": 4 * parameters + 100,
+        "flops": 50 * parameters,
+        "search_error": search,
+        "validation_error": validation,
+        "test_error": test,
+    }
+
+
+def sets():
+    """Return a small `sets.json`: two tasks, three environments, one of which nothing fits."""
+    task = {
+        "name": "tops",
+        "classes": ["Shirt", "Coat"],
+        "jack": {
+            "parameters": 9000,
+            "bytes": 36100,
+            "flops": 450_000,
+            "validation_error": 0.125,
+            "test_error": 0.1305,
+        },
+        "members": [
+            member([2, 3], 1000, (0.3, 0.31, 0.3215)),
+            member([4, 5], 2500, (0.2, 0.21, 0.2245)),
+            member([8, 9], 5001, (0.15, 0.16, 0.1575)),
+        ],
+        "uniform": [member([4, 8], 3000, (0.4, 0.41, 0.4325))],
+    }
+    return {
+        "format": "sosjax-sets",
+        "version": 1,
+        "network": {
+            "name": "small",
+            "architecture": None,
+            "groups": [{"name": "trunk0", "size": 8}, {"name": "trunk1", "size": 16}],
+            "parameters": 9000,
+            "bytes": 36100,
+            "flops": 450_000,
+        },
+        "data": {
+            "name": "Fashion",
+            "classes": ["Shirt", "Coat", "Bag"],
+            "sizes": {"search": 800, "validation": 200, "test": 201},
+        },
+        "objectives": ["error", "parameters"],
+        "seed": 7,
+        "encoding": "ratios",
+        "strategy": "mo-mfea",
+        "fitness": "recalibrated",
+        "environments": [
+            {"name": "watch", "limits": {"bytes": 12_000}},
+            {"name": "phone", "limits": {"parameters": 6000, "flops": 300_000}},
+            {"name": "chip", "limits": {"parameters": 900}},
+        ],
+        "tasks": [task, {**copy.deepcopy(task), "name": "bags"}],
+    }
+
+
+def journal():
+    lines = [
+        {"generation": 0, "evaluations": 80, "hypervolume": {"tops": 0.5, "bags": 0.4}},
+        {"event": "checkpoint"},
+        {"generation": 2, "evaluations": 240, "hypervolume": {"tops": 0.1}, "seconds": 3.2},
+        {"generation": 2, "evaluations": 240, "hypervolume": {"tops": 0.625}, "seconds": 3.2},
+    ]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    run = tmp_path / "first"
+    run.mkdir()
+    write(run, sets())
+    (run / "journal.jsonl").write_text(journal() + '{"generation": 4, "hyperv')
+    notes = {"format": "sosjax-run", "version": 1, "sosjax": "0.1.0", "versions": {"jax": "9.8.7"}}
+    (run / "run.json").write_text(json.dumps(notes))
+    return run
+
+
+def write(run, content):
+    (run / "sets.json").write_text(json.dumps(content))
+
+
+def printed(run, width=80):
+    file = StringIO()
+    Console(file=file, width=width).print(table(run))
+    return file.getvalue()
+
+
+def embedded(page):
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(text.group(1))
+
+
+def test_page_numbers_are_those_of_the_file(folder):
+    page = report(folder).read_text()
+    for mine, theirs in zip(embedded(page)["tasks"], sets()["tasks"], strict=True):
+        assert mine["chosen"] == {"watch": 1, "phone": 2}
+        assert {key: mine[key] for key in theirs} == theirs
+    assert embedded(page)["groups"] == sets()["network"]["groups"]
+    for text in ("22.45 %", "15.75 %", "13.05 %", "5,001", "2,500", "10.1 kB", "+9.40 pts"):
+        assert text in page
+    for text in ("800 examples", "(200)", "(201)", "9.8.7", "<dd>7</dd>", "0.625", "240"):
+        assert text in page
+    assert "the smallest needs 1,000 parameters (limit 900)" in page
+    assert "0.100" not in page  # the line before the resume
+
+
+def test_chart_places_are_those_of_the_numbers(folder):
+    page = report(folder).read_text()
+    chart = re.search(r'<svg class="plot parameters".*?<svg class="plot bytes"', page, re.DOTALL)[0]
+    dots = dict(re.findall(r'data-dot="0\.members\.(\d)" cx="([\d.]+)%"', chart))
+    axis = log_axis([9000, 1000, 2500, 5001, 3000], [6000, 900])
+    assert {int(key): float(place) for key, place in dots.items()} == {
+        0: pytest.approx(axis.at(1000), abs=0.01),
+        1: pytest.approx(axis.at(2500), abs=0.01),
+        2: pytest.approx(axis.at(5001), abs=0.01),
+    }
+    assert chart.count('class="dot member chosen"') == 2
+    assert chart.count('<line class="limit"') == 2  # watch limits bytes only
+
+
+def test_page_loads_nothing_and_runs_only_its_own_script(folder):
+    page = report(folder).read_text()
+    assert not re.search(r"https?:|url\(|@import|<link|<img|\bsrc=|\sstyle=|\son\w+=", page)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page).group(1)
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for tag, rule in (("style", "style-src"), ("script", "script-src")):
+        text = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL).group(1)
+        digest = b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{rule} 'sha256-{digest}'" in policy
+
+
+def test_names_stay_text(folder):
+    content = sets()
+    content["tasks"][0]["name"] = content["environments"][0]["name"] = NASTY
+    content["tasks"][0]["classes"] = content["objectives"] = [NASTY, NASTY]
+    content["network"]["name"] = content["data"]["name"] = content["strategy"] = NASTY
+    content["network"]["groups"][0]["name"] = NASTY
+    write(folder, content)
+    line = {"generation": 1, "hypervolume": {NASTY: 0.5}}
+    (folder / "journal.jsonl").write_text(json.dumps(line) + "\n")
+    notes = {"format": "sosjax-run", "version": 1, "versions": {NASTY: NASTY}}
+    (folder / "run.json").write_text(json.dumps(notes | {"machine": {NASTY: NASTY}}))
+    page = report(folder).read_text()
+    assert page.count("<script") == page.count("</script") == 2
+    assert "alert(1)<" not in page
+    assert "<!--" not in page
+    assert embedded(page)["tasks"][0]["name"] == NASTY
+    assert embedded(page)["groups"][0]["name"] == NASTY
+    assert list(embedded(page)["tasks"][0]["chosen"]) == [NASTY, "phone"]
+
+
+def test_names_in_the_terminal_are_no_markup(folder):
+    content = sets()
+    content["tasks"][0]["name"] = "[red]tops[/red]"
+    content["environments"][2]["name"] = "[/]chip"
+    write(folder, content)
+    text = printed(folder)
+    assert "[red]tops[/red] in [/]chip: nothing fits" in text.replace("\n", " ")
+    assert text.count("[/]chip") == 4
+
+
+def test_table_says_what_to_deploy(folder):
+    text = printed(folder)
+    lines = [line.split() for line in text.splitlines()]
+    watch = ["tops", "watch", "2.50", "k", "(28", "%)", "10.1", "kB", "125", "k", "21.00", "22.45"]
+    assert [*watch, "13.05"] in lines
+    assert "tops in chip: nothing fits: the smallest needs 1,000 parameters (limit 900)." in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\x1b" not in text
+
+
+def test_long_names_fit_into_80_columns(folder):
+    content = sets()
+    content["tasks"][0]["name"] = "x" * 90
+    content["environments"][0]["name"] = "y" * 90
+    write(folder, content)
+    text = printed(folder)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "22.45" in text
+    assert text.count("x") >= 90
+    report(folder)
+
+
+def test_no_environments_no_members_no_journal(folder):
+    content = sets()
+    content["environments"] = []
+    content["tasks"][0]["members"] = []
+    del content["tasks"][0]["uniform"]
+    write(folder, content)
+    (folder / "journal.jsonl").unlink()
+    (folder / "run.json").unlink()
+    assert "no environments" in printed(folder)
+    page = report(folder).read_text()
+    assert "Hypervolume" not in page
+    assert "0 members" in page
+    content["environments"] = sets()["environments"]
+    write(folder, content)
+    assert "nothing fits: the set is empty" in printed(folder)
+
+
+def test_selection_is_by_validation_error_then_parameters():
+    def one(parameters, validation, test=0.5):
+        return Member((), parameters, 10 * parameters, parameters, 0.0, validation, test)
+
+    members = (one(1, 0.4), one(2, 0.2), one(3, 0.2, 0.0), one(4, 0.3, 0.0), one(5, 0.1))
+    task = type("Task", (), {"members": members})
+    assert select(task, Environment("a", {"parameters": 4})) is members[1]
+    assert select(task, Environment("a", {"parameters": 5})) is members[4]
+    assert select(task, Environment("a", {"parameters": 5, "bytes": 10})) is members[0]
+    assert select(task, Environment("a", {"flops": 0.5})) is None
+    assert staircase(members, "bytes") == [(10, members[0]), (20, members[1]), (50, members[4])]
+
+
+def test_staircase_is_the_selection_at_every_limit():
+    members = tuple(
+        Member((), 100 - n, 10 + n // 3, n * 7 % 11, 0.0, (n * 13 % 17) / 17, 0.0)
+        for n in range(40)
+    )
+    task = type("Task", (), {"members": members})
+    for cost in ("parameters", "bytes", "flops"):
+        steps = staircase(members, cost)
+        for limit in range(110):
+            reached = [step for start, step in steps if start <= limit]
+            chosen = select(task, Environment("a", {cost: limit}))
+            assert chosen is (reached[-1] if reached else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        (("format",), "other", "`format` in {} must be 'sosjax-sets', got 'other'."),
+        (("version",), 2, "`version` in {} must be 1, got 2."),
+        (("version",), True, "`version` in {} must be 1, got True."),
+        (("tasks",), {}, "`tasks` in {} must be a list, got {{}}."),
+        (("tasks", 0), 3, "`tasks[0]` in {} must be a JSON object, got 3."),
+        (
+            ("tasks", 1, "members", 2, "test_error"),
+            1.5,
+            "`tasks[1].members[2].test_error` in {} must be a number from 0 to 1, got 1.5.",
+        ),
+        (
+            ("tasks", 0, "members", 0, "validation_error"),
+            float("nan"),
+            "`tasks[0].members[0].validation_error` in {} must be a number from 0 to 1, got nan.",
+        ),
+        (
+            ("tasks", 0, "jack", "bytes"),
+            -1,
+            "`tasks[0].jack.bytes` in {} must be a whole number of at least 0, got -1.",
+        ),
+        (
+            ("tasks", 0, "jack", "flops"),
+            10**400,
+            "`tasks[0].jack.flops` in {} must be a whole number of at least 0, got int.",
+        ),
+        (
+            ("tasks", 0, "members", 0, "kept"),
+            [9, 3],
+            (
+                "`tasks[0].members[0].kept` in {} must give at most the size of each of the "
+                "2 groups, got [9, 3]."
+            ),
+        ),
+        (
+            ("tasks", 0, "members", 0, "kept"),
+            [3],
+            (
+                "`tasks[0].members[0].kept` in {} must give at most the size of each of the "
+                "2 groups, got [3]."
+            ),
+        ),
+        (
+            ("tasks", 0, "name"),
+            "a\x1bb",
+            "`tasks[0].name` in {} must be a printable name of 1 to 200 characters, got 'a\\x1bb'.",
+        ),
+        (("tasks", 0, "name"), "bags", "`tasks.name` must have different names, got twice: bags."),
+        (
+            ("environments", 0, "limits"),
+            {"watts": 3},
+            (
+                "`environments[0].limits` in {} must limit one or more of parameters, bytes, "
+                "flops, got {{'watts': 3}}."
+            ),
+        ),
+    ],
+)
+def test_wrong_content_is_refused(folder, path, value, text):
+    content = sets()
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    write(folder, content)
+    with pytest.raises(InputError) as refusal:
+        report(folder)
+    assert str(refusal.value) == text.format(folder / "sets.json")
+    assert not (folder / "report.html").exists()
+
+
+def test_missing_field_is_named(folder):
+    content = sets()
+    del content["tasks"][1]["jack"]["test_error"]
+    write(folder, content)
+    with pytest.raises(InputError) as refusal:
+        table(folder)
+    place = folder / "sets.json"
+    assert (
+        str(refusal.value) == f"`tasks[1].jack.test_error` must be in {place}, got no such field."
+    )
+
+
+def test_missing_and_damaged_files_are_refused(folder, tmp_path):
+    with pytest.raises(InputError, match=r"^`folder` must be a run folder, got no folder at "):
+        report(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"sets\.json must be a file, got none there\.$"):
+        table(tmp_path / "empty")
+    whole = (folder / "sets.json").read_bytes()
+    for damaged in (whole[:-9], b"", b"\xff\xfe\x00", b"[1]"):
+        (folder / "sets.json").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"sets\.json must "):
+            report(folder)
+    (folder / "sets.json").write_bytes(whole)
+    (folder / "journal.jsonl").write_text('{"generation": 1\n' + journal())
+    with pytest.raises(InputError, match=r"`line 1` in .*journal\.jsonl must hold JSON, got a "):
+        report(folder)
+    (folder / "journal.jsonl").write_text('{"generation": -1, "hypervolume": {}}\n')
+    with pytest.raises(InputError, match=r"`line 1\.generation` in .* must be a whole number"):
+        report(folder)
+    (folder / "journal.jsonl").unlink()
+    (folder / "run.json").write_text('{"format": "sosjax-run", "version": 9}')
+    with pytest.raises(InputError, match=r"`version` in .*run\.json must be 1, got 9\.$"):
+        report(folder)
+
+
+def test_journal_keeps_the_last_line_of_a_generation(folder):
+    lines = read_folder(folder).journal
+    assert [(one.generation, one.hypervolume["tops"]) for one in lines] == [(0, 0.5), (2, 0.625)]
+
+
+def test_numbers_in_words():
+    texts = [short(value) for value in (0, 7, 999, 999.9, 1000, 12_431, 999_960, 5_104_000)]
+    assert texts == ["0", "7", "999", "1.00 k", "1.00 k", "12.4 k", "1.00 M", "5.10 M"]
+    assert [short(48_100, "bytes"), short(12, "bytes")] == ["48.1 kB", "12 B"]
+    assert [brief(16_000, "bytes"), brief(12_345), brief(1.5e6)] == ["16 kB", "12.345 k", "1.5 M"]
+    assert [part(1, 3), part(1, 300), part(1, 0)] == ["33 %", "0.3 %", "-"]
+    assert limits_of(Environment("a", {"bytes": 16_000, "flops": 1e6})) == "up to 16 kB, 1 M FLOPs"
+
+
+@pytest.mark.parametrize("points", [[1], [0, 3], [900, 1000], [52_000, 97_000], [10, 10**9]])
+def test_axes_hold_their_points_and_have_labels(points):
+    axis = log_axis(points, [max(points) * 1e6])
+    assert all(0 <= axis.at(point) < 100 for point in points)
+    assert 2 <= sum(bool(label) for _, label in axis.ticks("bytes")) <= 12
+
+
+@pytest.mark.parametrize("errors", [[0.0], [1.0], [0.1, 0.1001], [0.02, 0.9]])
+def test_error_axis_holds_its_points(errors):
+    axis = error_axis(errors, top=10, height=100)
+    assert all(10 <= axis.at(error) <= 110 for error in errors)
+    labels = [label for _, label in axis.ticks()]
+    assert 2 <= len(set(labels)) == len(labels) <= 9
+
+
+def test_the_report_needs_no_jax():
+    # The front door of the package may import jax; the room itself must not.
+    code = (
+        "import sys, types, pathlib; package = types.ModuleType('sosjax');"
+        "package.__path__ = [sys.argv[1]]; sys.modules['sosjax'] = package;"
+        "import sosjax.report; assert 'jax' not in sys.modules"
+    )
+    import sosjax._errors
+
+    place = sosjax._errors.__file__.rsplit("/", 1)[0].rsplit("\\", 1)[0]
+    subprocess.run([sys.executable, "-c", code, place], check=True)
