@@ -1,6 +1,6 @@
 """Cut the embedded 12,000 images out of the original Fashion-MNIST idx files.
 
-    python benchmarks/make_fashion_subset.py --data /usr/share/datasets/fashion-mnist
+python benchmarks/make_fashion_subset.py --data /usr/share/datasets/fashion-mnist
 """
 
 import argparse

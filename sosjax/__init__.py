@@ -28,6 +28,7 @@ from .report import report as report
 from .search._search import resume as resume
 from .search._search import search as search
 from .search._settings import Settings as Settings
+from .search._uniform import uniform as uniform
 from .sets._member import Member as Member
 from .sets._member import Scores as Scores
 from .sets._set_of_sets import SetOfSets as SetOfSets

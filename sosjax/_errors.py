@@ -46,7 +46,7 @@ def require_known(argument: str, name: str, known: Iterable[str]) -> None:
 def require_name(argument: str, name: Any) -> None:
     """Refuse anything but a printable, non-empty text of at most 200 characters."""
     require(
-        isinstance(name, str) and 0 < len(name.strip()) and len(name) <= 200 and name.isprintable(),
+        isinstance(name, str) and len(name.strip()) > 0 and len(name) <= 200 and name.isprintable(),
         f"`{argument}` must be a printable name of 1 to 200 characters, got {name!r}.",
     )
 

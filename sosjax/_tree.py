@@ -17,7 +17,9 @@ def named_leaves(tree: Any) -> dict[str, Any]:
 
 def with_leaves(tree: Any, leaves: dict[str, Any]) -> Any:
     """Return the tree with the named leaves in the place of its own."""
-    return jax.tree.unflatten(jax.tree.structure(tree), [leaves[name] for name in named_leaves(tree)])
+    return jax.tree.unflatten(
+        jax.tree.structure(tree), [leaves[name] for name in named_leaves(tree)]
+    )
 
 
 def take(tree: Any, rows: jax.Array | np.ndarray) -> Any:

@@ -40,7 +40,11 @@ def random_params(shapes, seed=0):
     rng = np.random.default_rng(seed)
     leaves = {}
     for name, leaf in named_leaves(shapes).items():
-        draw = rng.uniform(0.5, 1.5, leaf.shape) if name.endswith("var") else rng.normal(size=leaf.shape)
+        draw = (
+            rng.uniform(0.5, 1.5, leaf.shape)
+            if name.endswith("var")
+            else rng.normal(size=leaf.shape)
+        )
         leaves[name] = jnp.asarray(draw, leaf.dtype)
     return with_leaves(shapes, leaves)
 
@@ -103,7 +107,9 @@ CNN_SHAPES = {
 }
 CNN_GROUPS = (
     Group("one", 4, (("conv1", 3), *((f"norm1/{leaf}", 0) for leaf in _norm(4)), ("conv2", 2))),
-    Group("two", 6, (("conv2", 3), *((f"norm2/{leaf}", 0) for leaf in _norm(6)), ("head/kernel", 0))),
+    Group(
+        "two", 6, (("conv2", 3), *((f"norm2/{leaf}", 0) for leaf in _norm(6)), ("head/kernel", 0))
+    ),
 )
 CNN_STATISTICS = (Statistics("norm1/mean", "norm1/var"), Statistics("norm2/mean", "norm2/var"))
 

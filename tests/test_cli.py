@@ -26,7 +26,9 @@ def failure(capsys, *arguments):
     """Return the sentence that a command fails with."""
     assert main(arguments) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1 and err.startswith("sosjax: error: ")
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("sosjax: error: ")
     return err.removeprefix("sosjax: error: ").rstrip("\n")
 
 
@@ -83,7 +85,8 @@ def test_help_and_version(capsys):
 def test_bad_arguments(arguments, wanted, capsys):
     assert main(arguments) == 2
     out, err = capsys.readouterr()
-    assert wanted in err and out == ""
+    assert wanted in err
+    assert out == ""
 
 
 def test_help_and_init_import_no_jax_in_the_command_line():
@@ -94,7 +97,7 @@ def test_help_and_init_import_no_jax_in_the_command_line():
         "door = types.ModuleType('sosjax'); door.__path__ = spec.submodule_search_locations\n"
         "sys.modules['sosjax'] = door\n"
         "from sosjax.cli import main\n"
-        "assert main(['--help']) == 0 and main(['init']) == 0 and main(['run', 'x', '--out', 'y'])\n"
+        "assert [main(['--help']), main(['init']), main(['run', 'x', '--out', 'y'])] == [0, 0, 2]\n"
         "assert 'jax' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
@@ -213,20 +216,34 @@ def test_interruption_says_how_to_continue(folder, searched, monkeypatch, capsys
 
 def test_first_interruption_waits_for_a_checkpoint():
     lines = []
-    with pytest.raises(KeyboardInterrupt), stopping_at_checkpoints(lines.append) as progress:
-        progress({"generation": 0})
-        signal.raise_signal(signal.SIGINT)
-        lines.append("goes on")
-        progress({"generation": 1})
+
+    def search():
+        with stopping_at_checkpoints(lines.append) as progress:
+            progress({"generation": 0})
+            signal.raise_signal(signal.SIGINT)
+            lines.append("goes on")
+            progress({"generation": 1})
+            lines.append("never")
+
+    with pytest.raises(KeyboardInterrupt):
+        search()
     assert lines == [{"generation": 0}, "goes on", {"generation": 1}]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_second_interruption_comes_at_once():
-    with pytest.raises(KeyboardInterrupt), stopping_at_checkpoints(None):
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
+    reached = []
+
+    def search():
+        with stopping_at_checkpoints(None):
             signal.raise_signal(signal.SIGINT)
+            reached.append("first")
+            signal.raise_signal(signal.SIGINT)
+            reached.append("second")
+
+    with pytest.raises(KeyboardInterrupt):
+        search()
+    assert reached == ["first"]
 
 
 def test_interruption_at_the_end_is_not_forgotten():
@@ -324,7 +341,8 @@ def test_progress_in_a_file_is_one_line_for_each_tenth():
         progress({"event": "judging"})
     lines = stream.getvalue().splitlines()
     assert [text.split()[1] for text in lines[:-1]] == [f"{n}/100" for n in range(0, 101, 10)]
-    assert lines[-1] == "judging" and "\r" not in stream.getvalue()
+    assert lines[-1] == "judging"
+    assert "\r" not in stream.getvalue()
 
 
 def test_speed_leaves_out_the_first_block():
@@ -342,10 +360,12 @@ def test_progress_on_a_terminal_rewrites_one_line():
         progress({"event": "checkpoint 12 is damaged: using 10"})
         progress(line(2, 2.0))
     shown = stream.getvalue().split("\n")
-    assert shown[0].startswith("\rgeneration 1/20") and shown[0].endswith("\x1b[K")
+    assert shown[0].startswith("\rgeneration 1/20")
+    assert shown[0].endswith("\x1b[K")
     assert len(shown[0].removeprefix("\r").removesuffix("\x1b[K")) == 79
     assert shown[1] == "checkpoint 12 is damaged: using 10"
-    assert shown[2].startswith("\rgeneration 2/20") and shown[3] == ""
+    assert shown[2].startswith("\rgeneration 2/20")
+    assert shown[3] == ""
 
 
 def test_progress_survives_a_closed_stream():

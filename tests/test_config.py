@@ -28,11 +28,12 @@ def test_example_is_valid_and_means_the_defaults(tmp_path):
     assert config.text == example_text()
     assert [task.name for task in config.tasks] == ["tops", "accessories", "long", "summer"]
     assert config.environments == (
-        Environment("microcontroller", bytes=16_000),
-        Environment("watch", parameters=10_000),
-        Environment("phone", flops=1_500_000),
+        Environment("microcontroller", bytes=32_000),
+        Environment("watch", parameters=20_000),
+        Environment("phone", flops=2_500_000),
     )
-    assert config.model.name == "fashion-resnet" and config.data.folder is None
+    assert config.model.name == "fashion-resnet"
+    assert config.data.folder is None
 
 
 def test_example_shows_every_key_and_no_other():
@@ -53,7 +54,8 @@ def test_search_keys_are_the_fields_of_settings():
 
 def test_small_configuration_has_defaults(tmp_path):
     config = parse(SMALL, tmp_path)
-    assert config.settings == Settings() and config.environments == ()
+    assert config.settings == Settings()
+    assert config.environments == ()
 
 
 def test_whole_numbers_serve_as_numbers(tmp_path):

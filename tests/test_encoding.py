@@ -14,9 +14,7 @@ from sosjax.space._importance import magnitude, ranking, taylor
 
 SIZES = (1, 4, 16, 64)
 RATIOS, BITS = Ratios(SIZES), Bits(SIZES)
-PLACES = [
-    jnp.asarray(np.random.default_rng(size).permutation(size), jnp.int32) for size in SIZES
-]
+PLACES = [jnp.asarray(np.random.default_rng(size).permutation(size), jnp.int32) for size in SIZES]
 ratios_decode = jax.jit(lambda genotype: RATIOS.decode(genotype, PLACES))
 bits_decode = jax.jit(lambda genotype: BITS.decode(genotype, PLACES))
 

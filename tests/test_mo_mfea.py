@@ -241,7 +241,9 @@ def test_any_number_of_objectives(objectives):
     strategy = MOMFEA(40, jnp.zeros(DIMENSIONS), tasks=2)
 
     def spheres(task, genes):
-        return jnp.stack([((genes - shift - 0.1 * task) ** 2).sum() for shift in SPOTS[:objectives]])
+        return jnp.stack(
+            [((genes - shift - 0.1 * task) ** 2).sum() for shift in SPOTS[:objectives]]
+        )
 
     state, (before, *_) = driven(strategy, jax.random.key(0), 25, judge=spheres)
     assert (state.fitness.min(0) < before[0].min(0)).all()

@@ -65,7 +65,11 @@ def test_a_tournament_among_few_ends(count):
 
 
 def mated(rmp, rate, crossover_eta=10.0, genes=None, seed=0):
-    genes = jnp.broadcast_to(jnp.array([0.1, 0.5, 0.9])[TASK][:, None], (60, 4)) if genes is None else genes
+    genes = (
+        jnp.broadcast_to(jnp.array([0.1, 0.5, 0.9])[TASK][:, None], (60, 4))
+        if genes is None
+        else genes
+    )
     matrix = jnp.full((3, 3), rmp)
     key = jax.random.key(seed)
     return np.asarray(mating_jit(key, genes, TASK, matrix, crossover_eta, 10.0, rate))
@@ -84,12 +88,16 @@ def test_with_full_mating_genes_cross_tasks():
 
 def test_a_refused_pair_is_mutated_and_not_crossed():
     genes = jax.random.uniform(jax.random.key(1), (60, 4))
-    far = (jnp.arange(60) % 3).astype(jnp.int32)  # any three tasks; most pairs are of two
-    children = mating_jit(jax.random.key(0), genes, far, jnp.zeros((3, 3)), 1e-3, 10.0, 0.0)
-    same = (np.asarray(children) == np.asarray(genes)).all(1)
-    assert same.mean() > 0.4
-    changed = mating_jit(jax.random.key(0), genes, far, jnp.zeros((3, 3)), 1e-3, 10.0, 1.0)
-    assert (np.asarray(changed) != np.asarray(genes)).mean() > 0.9
+    keys = jax.random.split(jax.random.key(0), 100)
+
+    def share_changed(rate):
+        mate = jax.vmap(assortative_mating, in_axes=(0, *[None] * 6))
+        children = jax.jit(mate)(keys, genes, TASK, jnp.zeros((3, 3)), 1.0, 10.0, rate)
+        return float((children != genes).any(-1).mean())
+
+    # A partner is of the same task with probability 19/59, and one gene in two is crossed.
+    assert share_changed(0.0) == pytest.approx(19 / 59 * (1 - 0.5**4), abs=0.03)
+    assert share_changed(1.0) > 0.99
 
 
 def test_the_matrix_says_which_tasks_mate():

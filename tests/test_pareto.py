@@ -184,7 +184,9 @@ def test_hypervolume_does_not_mind_the_order_of_rows(objectives, data):
 @given(data=st.data())
 def test_hypervolume_never_falls_when_a_row_improves(objectives, data):
     costs = data.draw(grid(objectives))
-    better = costs - data.draw(hnp.arrays(np.float32, costs.shape, elements=st.sampled_from([0, 1])))
+    better = costs - data.draw(
+        hnp.arrays(np.float32, costs.shape, elements=st.sampled_from([0, 1]))
+    )
     reference = np.full(objectives, 3, np.float32)
     assert hypervolume_jit(better, reference) >= hypervolume_jit(costs, reference) - 1e-4
 

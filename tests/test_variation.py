@@ -75,9 +75,7 @@ def test_a_rate_of_zero_changes_nothing(key, genes, eta):
 
 def test_a_huge_index_mutates_by_nearly_nothing():
     genes = jax.random.uniform(jax.random.key(0), (50, 8))
-    np.testing.assert_allclose(
-        mutation_jit(jax.random.key(1), genes, 1e6, 1.0), genes, atol=1e-4
-    )
+    np.testing.assert_allclose(mutation_jit(jax.random.key(1), genes, 1e6, 1.0), genes, atol=1e-4)
 
 
 def test_the_rate_is_the_share_of_mutated_genes():
@@ -113,5 +111,8 @@ def test_rows_and_genes_are_drawn_independently():
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float16, jnp.bfloat16])
 def test_the_dtype_is_kept(dtype):
     genes = jnp.full((4, 3), 0.5, dtype)
-    assert [child.dtype for child in sbx_jit(jax.random.key(0), genes, genes, 10.0)] == [dtype, dtype]
+    assert [child.dtype for child in sbx_jit(jax.random.key(0), genes, genes, 10.0)] == [
+        dtype,
+        dtype,
+    ]
     assert mutation_jit(jax.random.key(0), genes, 10.0, 0.5).dtype == dtype

@@ -171,9 +171,10 @@ def _described(sets: "SetOfSets", member: "Member", environment: str) -> str:
         for group, count in zip(groups, scores.kept, strict=True)
     ]
     limits = sets.environment(environment).limits
+    within = ", ".join(f"{cost} <= {limit:,.0f}" for cost, limit in limits.items())
     rows = {
         "task": f"{member.task} ({', '.join(member.classes)})",
-        "environment": f"{environment} ({', '.join(f'{k} <= {v:,.0f}' for k, v in limits.items())})",
+        "environment": f"{environment} ({within})",
         **{cost: f"{value:,}" for cost, value in scores.costs.items()},
         "validation error": f"{100 * scores.validation_error:.2f} %",
         "test error": f"{100 * scores.test_error:.2f} %",

@@ -5,6 +5,7 @@ import math
 import os
 import sys
 import unicodedata
+from io import TextIOBase
 from typing import Any, TextIO, final
 
 _TENTHS = 10
@@ -18,7 +19,9 @@ class Progress:
     it says nothing more.
     """
 
-    def __init__(self, stream: TextIO | None = None, terminal: bool | None = None) -> None:
+    def __init__(
+        self, stream: TextIO | TextIOBase | None = None, terminal: bool | None = None
+    ) -> None:
         """Decide how to show it.
 
         Args:

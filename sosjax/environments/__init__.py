@@ -1,0 +1,1 @@
+"""Where a sub-network must run."""

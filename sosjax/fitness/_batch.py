@@ -27,7 +27,13 @@ class TaskBatch(NamedTuple):
 
 
 def task_batch(
-    split: Split, part: str, labels: Sequence[Sequence[int]], limit: int | None, seed: int = 0
+    split: Split,
+    part: str,
+    labels: Sequence[Sequence[int]],
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    multiple: int = 1,
 ) -> TaskBatch:
     """Gather each task's examples.
 
@@ -38,6 +44,7 @@ def task_batch(
       limit: draw that many for each task, or as many as the poorest task has if that is less,
         so that nothing is padded; `None` takes all and pads.
       seed: of the order in which they are drawn.
+      multiple: pad to a multiple of this, so that batches of like size share a program.
 
     Raises:
       InputError: a task has no example of one of its classes.
@@ -54,7 +61,7 @@ def task_batch(
         found = np.flatnonzero(np.isin(split.labels, wanted))
         rows.append(found if limit is None else rng.permutation(found))
     sizes = [len(found) for found in rows]
-    size = max(sizes) if limit is None else min(*sizes, limit)
+    size = -(-max(sizes) // multiple) * multiple if limit is None else min(*sizes, limit)
     width = max(len(wanted) for wanted in labels)
     shape = (len(labels), size)
     batch = TaskBatch(

@@ -144,12 +144,11 @@ class Kernel:
         logits = features @ carried.head.kernel + carried.head.bias
         return error_rate(logits, task.targets, task.valid)
 
-    def untouched_error(
-        self, params: Any, task: TaskBatch, masks: list[Bool[Array, " size"]]
-    ) -> Float[Array, ""]:
-        """Return the error under masks with the Jack's own statistics and class rows."""
-        carried = Calibrated({}, self._prior(params, task))
-        return self.error(params, task, masks, carried)
+    def untouched(self, params: Any, task: TaskBatch) -> Calibrated:
+        """Return what the whole network carries: its own statistics and class rows."""
+        leaves = named_leaves(params)
+        names = [name for pair in self.graph.statistics for name in (pair.mean, pair.variance)]
+        return Calibrated({name: leaves[name] for name in names}, self._prior(params, task))
 
     def _prior(self, params: Any, task: TaskBatch) -> RidgeHead:
         """Return the Jack's own rows for the task's classes, zero where the task has no class."""

@@ -13,8 +13,18 @@ from ._resize import resized_params
 
 _CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 _INLINED = frozenset(
-    "jit pjit closed_call core_call custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr "
-    "remat remat2 checkpoint".split()
+    [
+        "jit",
+        "pjit",
+        "closed_call",
+        "core_call",
+        "custom_jvp_call",
+        "custom_vjp_call",
+        "custom_vjp_call_jaxpr",
+        "remat",
+        "remat2",
+        "checkpoint",
+    ]
 )
 
 

@@ -12,11 +12,63 @@ from .._errors import InputError
 Shape = tuple[Any, ...]
 
 _FREE = frozenset(
-    "abs add and cbrt ceil clamp concatenate convert_element_type copy cos div dot_general eq erf "
-    "erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min mul ne "
-    "neg not or pow reduce_max reduce_min reduce_sum reduce_window_max reduce_window_sum rem round "
-    "rsqrt select_n select_and_scatter_add sign sin sqrt square squeeze stop_gradient sub tanh "
-    "transpose".split()
+    [
+        "abs",
+        "add",
+        "and",
+        "cbrt",
+        "ceil",
+        "clamp",
+        "concatenate",
+        "convert_element_type",
+        "copy",
+        "cos",
+        "div",
+        "dot_general",
+        "eq",
+        "erf",
+        "erfc",
+        "exp",
+        "exp2",
+        "expm1",
+        "floor",
+        "ge",
+        "gt",
+        "integer_pow",
+        "is_finite",
+        "le",
+        "log",
+        "log1p",
+        "logistic",
+        "lt",
+        "max",
+        "min",
+        "mul",
+        "ne",
+        "neg",
+        "not",
+        "or",
+        "pow",
+        "reduce_max",
+        "reduce_min",
+        "reduce_sum",
+        "reduce_window_max",
+        "reduce_window_sum",
+        "rem",
+        "round",
+        "rsqrt",
+        "select_n",
+        "select_and_scatter_add",
+        "sign",
+        "sin",
+        "sqrt",
+        "square",
+        "squeeze",
+        "stop_gradient",
+        "sub",
+        "tanh",
+        "transpose",
+    ]
 )
 """Primitives whose parameters do not speak of the sizes of axes."""
 

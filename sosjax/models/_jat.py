@@ -129,12 +129,12 @@ def fashion_resnet() -> Jat:
     It was trained on the first 50,000 training images (`benchmarks/train_fashion_resnet.py`) and
     classifies 92.4 % of the 10,000 test images rightly.
     """
-    with resources.as_file(resources.files("sosjax") / "data" / "fashion_resnet.safetensors") as path:
+    with resources.as_file(
+        resources.files("sosjax") / "data" / "fashion_resnet.safetensors"
+    ) as path:
         _, metadata = load_arrays(path)
         architecture = json.loads(metadata["architecture"])
-        return resnet(
-            path, architecture["widths"], architecture["depths"], name="fashion-resnet"
-        )
+        return resnet(path, architecture["widths"], architecture["depths"], name="fashion-resnet")
 
 
 def network_from(architecture: dict[str, Any]) -> tuple[Callable[..., Any], Any]:

@@ -13,7 +13,9 @@ from .._files import write_whole
 from .._tree import named_leaves, with_leaves
 
 
-def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
+def save_arrays(
+    path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None
+) -> None:
     """Write named arrays to a safetensors file, whole or not at all."""
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     write_whole(path, safetensors.numpy.save(arrays, metadata))

@@ -6,9 +6,7 @@ import jax.numpy as jnp
 from .._types import Array, Float, Int
 
 
-def crowding_distance(
-    costs: Float[Array, "P K"], front: Int[Array, " P"]
-) -> Float[Array, " P"]:
+def crowding_distance(costs: Float[Array, "P K"], front: Int[Array, " P"]) -> Float[Array, " P"]:
     """Return how lonely each row is within its own front.
 
     Args:

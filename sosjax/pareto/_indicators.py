@@ -8,9 +8,7 @@ from ._hypervolume import hypervolume
 DECADES = 3.0
 
 
-def log_hypervolume(
-    costs: Float[Array, "P K"], dense: Float[Array, " K-1"]
-) -> Float[Array, ""]:
+def log_hypervolume(costs: Float[Array, "P K"], dense: Float[Array, " K-1"]) -> Float[Array, ""]:
     """Return the share of the box that a front dominates, from 0 to 1.
 
     The error's axis runs from 0 to 1 and every other axis, on a log10 scale, from a thousandth of

@@ -52,7 +52,11 @@ def _environment(task: Task, environment: Environment) -> str:
 
 def _numbers(one: Member | Jack, task: Task) -> str:
     points = 100 * (one.test_error - task.jack.test_error)
-    search = "-" if not isinstance(one, Member) or one.search_error is None else percent(one.search_error)
+    search = (
+        "-"
+        if not isinstance(one, Member) or one.search_error is None
+        else percent(one.search_error)
+    )
     return (
         f"<td><b>{percent(one.test_error)}</b></td>"
         f"<td>{'-' if one is task.jack else f'{points:+.2f} pts'}</td>"

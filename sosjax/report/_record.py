@@ -89,7 +89,7 @@ class Record:
         return f"{self.path}.{key}" if self.path else key
 
     def _name(self, path: str, value: Any) -> str:
-        good = isinstance(value, str) and 0 < len(value.strip()) and len(value) <= 200
+        good = isinstance(value, str) and len(value.strip()) > 0 and len(value) <= 200
         if not (good and value.isprintable()):
             raise self._refusal(path, "a printable name of 1 to 200 characters", value)
         return value

@@ -1,0 +1,1 @@
+"""The one pass from a network to its sets."""

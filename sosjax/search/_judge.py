@@ -1,24 +1,22 @@
-"""The end of a search: validation data chooses the members, then test data is looked at once."""
+"""The end of a search: calibrate, choose on validation data, report on test data."""
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import require
 from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..fitness._kernel import Calibrated, Kernel
 from ..pareto._dominance import nondominated
 from ..sets._member import Member, Scores
-from ..sets._set_of_sets import TaskSet
+from ..space._encoding import AbstractEncoding
 from ..tasks._task import Task
-
-GRID = np.geomspace(1 / 64, 1, 13)
-"""The keep ratios of the uniform baseline."""
+from ._problem import Problem
 
 
 class Candidates(NamedTuple):
@@ -33,71 +31,110 @@ class Candidates(NamedTuple):
     wanted: Array
 
 
-def judge_fronts(
-    kernel: Kernel,
-    params: Any,
-    tasks: Sequence[Task],
-    batches: tuple[TaskBatch, TaskBatch, TaskBatch],
-    fronts: Candidates,
-    search_errors: Array,
-    grids: Candidates,
-) -> tuple[TaskSet, ...]:
-    """Make the sets of the search's fronts, and judge the baseline in the same way.
+def candidates(
+    encoding: AbstractEncoding, genotypes: Array, rankings: list[Array], wanted: Array
+) -> Candidates:
+    """Decode genotypes [T, M, D] over each task's rankings."""
+    by_row = jax.vmap(encoding.decode, in_axes=(0, None))
+    return Candidates(jax.jit(jax.vmap(by_row))(genotypes, rankings), wanted)
+
+
+def judge(
+    problem: Problem, sources: Sequence[Candidates]
+) -> list[tuple[Scores, list[dict[int, Member]]]]:
+    """Calibrate candidates on search data, choose on validation data, report on test data.
+
+    Of every source and task those remain that no other of that source beats on validation error
+    and every cost. Test data is looked at after that, and by the remaining ones alone.
 
     Args:
-      kernel: judges.
-      params: the full parameters.
-      tasks: the tasks.
-      batches: for calibration (search data), validation and test.
-      fronts: the nondominated individuals of each task.
-      search_errors: [T, M], what the search saw of them.
-      grids: the baseline, wanted in full.
+      problem: the network and the examples.
+      sources: what is compared, the fronts of a search and a baseline, say.
 
     Returns:
-      A set for every task. A member whose costs are not finite is left out.
+      For each task the scores of the Jack, with its own statistics and class rows, and for each
+      source the remaining members by their row. An error that is not finite remains nowhere.
     """
-    calibration, validation, test = batches
-    everything = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1), fronts, grids)
-    calibrated, errors, jacks = (
-        jax.jit(partial(judge, kernel)) for judge in (_calibrated, _errors, _jacks)
-    )
-    carried, seen = calibrated(params, calibration, validation, everything)
-    unseen = errors(params, test, everything, carried)
-    jack_errors = np.asarray([jacks(params, batch) for batch in (validation, test)])
-    carried, seen, unseen, everything = jax.tree.map(
-        np.asarray, (carried, seen, unseen, everything)
-    )
-    count = fronts.wanted.shape[1]
-    sets = []
-    for number, task in enumerate(tasks):
-        rows = [
-            _member(kernel, task, number, row, everything, carried, seen, unseen, search_errors)
-            for row in np.flatnonzero(everything.wanted[number] & np.isfinite(seen[number]))
-        ]
-        found = [member for row, member in rows if row < count]
-        require(len(found) > 0, f"`tasks` {task.name} must have a finite candidate, got none.")
-        sets.append(
-            TaskSet(
-                name=task.name,
-                classes=task.classes,
-                jack=_jack(kernel, task, *(_share(error) for error in jack_errors[:, number])),
-                members=tuple(_nondominated(found)),
-                uniform=tuple(member.scores for row, member in rows if row >= count),
-            )
+    kernel, params = problem.kernel, problem.jat.params
+    rows = jax.tree.map(_joined, *sources)
+    carried = jax.jit(partial(_calibrated, kernel))(params, problem.calibration, rows)
+    rows, carried = jax.tree.map(_joined, (rows, carried), _jacks(problem))
+    errors = jax.jit(partial(_errors, kernel))
+    seen = np.asarray(errors(params, problem.validation, rows, carried))
+    kept = np.stack([np.asarray(mask.sum(-1)) for mask in rows.masks], -1)
+    ends = np.cumsum([0, *(source.wanted.shape[1] for source in sources)])
+    parts = list(pairwise(ends.tolist()))
+    finite = np.asarray(rows.wanted) & np.isfinite(seen)
+    chosen = _chosen(problem, seen, kept, finite, parts)
+    unseen = np.asarray(errors(params, problem.test, rows._replace(wanted=chosen), carried))
+    masks, carried = jax.tree.map(np.asarray, (rows.masks, carried))
+
+    def member(number: int, row: int) -> Member:
+        return _member(
+            problem.tasks[number],
+            [mask[number, row] for mask in masks],
+            jax.tree.map(lambda leaf: leaf[number, row], carried),
+            _scores(problem, number, kept[number, row], seen[number, row], unseen[number, row]),
         )
-    return tuple(sets)
+
+    return [
+        (
+            member(number, -1).scores,
+            [
+                {
+                    row - start: member(number, row)
+                    for row in range(start, end)
+                    if chosen[number, row]
+                }
+                for start, end in parts
+            ],
+        )
+        for number in range(len(problem.tasks))
+    ]
 
 
-def _calibrated(
-    kernel: Kernel, params: Any, search: TaskBatch, validation: TaskBatch, rows: Candidates
-) -> tuple[Calibrated, Array]:
-    """Calibrate every candidate on search data and judge it on validation data."""
+def _chosen(
+    problem: Problem,
+    seen: np.ndarray,
+    kept: np.ndarray,
+    finite: np.ndarray,
+    parts: Sequence[tuple[int, int]],
+) -> np.ndarray:
+    """Return which rows [T, M] no other of their part beats, and the Jack's."""
+    chosen = np.zeros(seen.shape, bool)
+    chosen[:, -1] = True
+    for number, task in enumerate(problem.tasks):
+        costs = problem.jat.graph.cost(kept[number], len(task.classes))
+        rows = np.stack([np.where(finite[number], seen[number], np.inf), *costs.values()], -1)
+        for start, end in parts:
+            best = nondominated(jnp.asarray(rows[start:end], jnp.float32))
+            chosen[number, start:end] = np.asarray(best)
+    return chosen
 
-    def one(task: TaskBatch, other: TaskBatch, masks: list[Array]) -> tuple[Calibrated, Array]:
-        _, carried = kernel.calibrate(params, task, masks)
-        return carried, kernel.error(params, other, masks, carried)
 
-    return _visit(one, (search, validation), rows.wanted, (rows.masks,))
+def share(error: Any) -> float:
+    """Return a float32 share as the short number it stands for."""
+    return round(float(error), 6)
+
+
+def _calibrated(kernel: Kernel, params: Any, search: TaskBatch, rows: Candidates) -> Calibrated:
+    def one(task: TaskBatch, masks: list[Array]) -> Calibrated:
+        return kernel.calibrate(params, task, masks)[1]
+
+    return _visit(one, (search,), rows.wanted, (rows.masks,))
+
+
+def _jacks(problem: Problem) -> tuple[Candidates, Calibrated]:
+    """Return the whole network as one more candidate of every task."""
+    tasks = len(problem.tasks)
+    masks = [jnp.ones((tasks, 1, size), bool) for size in problem.jat.graph.sizes]
+    untouched = jax.vmap(partial(problem.kernel.untouched, problem.jat.params))(problem.search)
+    carried = jax.tree.map(lambda leaf: leaf[:, None], untouched)
+    return Candidates(masks, jnp.ones((tasks, 1), bool)), carried
+
+
+def _joined(*rows: Array) -> Array:
+    return jnp.concatenate(rows, 1)
 
 
 def _errors(
@@ -110,7 +147,7 @@ def _errors(
 
 
 def _visit(one: Any, batches: tuple, wanted: Array, rows: tuple) -> Any:
-    """Call `one(*task's batches, *row)` for every wanted row of every task, one at a time."""
+    """Call `one(*batches of the task, *row)` for every wanted row of every task, one at a time."""
 
     def one_task(task: Any) -> Any:
         own, chosen, members = task
@@ -126,67 +163,25 @@ def _visit(one: Any, batches: tuple, wanted: Array, rows: tuple) -> Any:
     return jax.lax.map(one_task, (batches, wanted, rows))
 
 
-def _jacks(kernel: Kernel, params: Any, batch: TaskBatch) -> Array:
-    """Return the whole network's error with its own class rows on every task."""
-    full = [jnp.ones(size, bool) for size in kernel.graph.sizes]
-    return jax.lax.map(lambda task: kernel.untouched_error(params, task, full), batch)
-
-
-def _member(
-    kernel: Kernel,
-    task: Task,
-    number: int,
-    row: int,
-    rows: Candidates,
-    carried: Calibrated,
-    seen: np.ndarray,
-    unseen: np.ndarray,
-    search_errors: Array,
-) -> tuple[int, Member]:
-    masks = tuple(mask[number, row] for mask in rows.masks)
-    kept = tuple(int(mask.sum()) for mask in masks)
-    searched = row < search_errors.shape[1]
-    scores = Scores(
-        kept=kept,
-        **_whole_costs(kernel, kept, task),
-        search_error=_share(search_errors[number, row]) if searched else None,
-        validation_error=_share(seen[number, row]),
-        test_error=_share(unseen[number, row]),
-    )
+def _member(task: Task, masks: list[np.ndarray], carried: Calibrated, scores: Scores) -> Member:
     classes = len(task.classes)
-    own = jax.tree.map(lambda leaf: leaf[number, row], carried)
-    kernel_rows, bias = own.head.kernel[:, :classes], own.head.bias[:classes]
-    return row, Member(
-        task.name, task.classes, scores, masks, own.statistics, kernel_rows, bias
+    return Member(
+        task=task.name,
+        classes=task.classes,
+        scores=scores,
+        masks=tuple(masks),
+        statistics=carried.statistics,
+        kernel=carried.head.kernel[:, :classes],
+        bias=carried.head.bias[:classes],
     )
 
 
-def _jack(kernel: Kernel, task: Task, validation_error: float, test_error: float) -> Scores:
-    sizes = kernel.graph.sizes
+def _scores(problem: Problem, number: int, kept: np.ndarray, seen: Any, unseen: Any) -> Scores:
+    costs = problem.jat.graph.cost(kept, len(problem.tasks[number].classes))
     return Scores(
-        kept=sizes,
-        **_whole_costs(kernel, sizes, task),
+        kept=tuple(kept.tolist()),
+        **{name: int(cost) for name, cost in costs.items()},
         search_error=None,
-        validation_error=validation_error,
-        test_error=test_error,
+        validation_error=share(seen),
+        test_error=share(unseen),
     )
-
-
-def _share(error: Any) -> float:
-    """Return an error as the number that float32 stood for."""
-    return round(float(error), 6)
-
-
-def _whole_costs(kernel: Kernel, kept: Sequence[int], task: Task) -> dict[str, int]:
-    costs = kernel.graph.cost(np.asarray(kept), len(task.classes))
-    return {name: int(cost) for name, cost in costs.items()}
-
-
-def _nondominated(members: list[Member]) -> list[Member]:
-    """Keep what no other member beats on validation error and every cost, by rising parameters."""
-    rows = [
-        [member.scores.validation_error, *member.scores.costs.values()] for member in members
-    ]
-    kept = np.asarray(nondominated(jnp.asarray(rows, jnp.float32)))
-    chosen = [member for member, keep in zip(members, kept, strict=True) if keep]
-    return sorted(chosen, key=lambda member: (member.scores.parameters, member.scores.flops))

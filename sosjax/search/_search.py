@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,25 +10,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._errors import require
 from .._types import Array
 from ..environments._environment import Environment
-from ..fitness._batch import task_batch
-from ..fitness._kernel import OBJECTIVES, Kernel
 from ..models._jat import Jat
 from ..pareto._dominance import nondominated
 from ..pareto._indicators import log_hypervolume
-from ..sets._set_of_sets import SetOfSets
+from ..sets._set_of_sets import SetOfSets, TaskSet
 from ..sets._store import JSON_NAME, load_sets, save_sets
-from ..space._encoding import Ratios, make_encoding
+from ..space._encoding import AbstractEncoding
 from ..strategies._mo_mfea import MOMFEA, State
 from ..strategies._random import RandomSearch
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
 from ._asked import asked_of, check_asked
 from ._checkpoint import load_checkpoint, save_checkpoint
-from ._judge import GRID, Candidates, judge_fronts
+from ._judge import candidates, judge, share
+from ._problem import Problem
 from ._run_folder import RunFolder
 from ._settings import Settings
+from ._uniform import uniform_candidates
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -130,27 +131,17 @@ class _Search:
         settings: Settings,
         progress: Progress,
     ) -> None:
-        self.jat, self.data, self.settings, self.progress = jat, data, settings, progress
-        self.tasks, self.environments = tuple(tasks), tuple(environments)
-        self.encoding = make_encoding(settings.encoding, jat.graph.sizes)
-        self.kernel = Kernel(jat.graph, self.encoding, settings.fitness, chunk=settings.chunk)
-        self.labels = [task.labels(data) for task in tasks]
-        self.batch = task_batch(data.search, "search", self.labels, settings.images, settings.seed)
-        self.calibration = task_batch(
-            data.search, "search", self.labels, settings.calibration, settings.seed
-        )
-        self.validation = task_batch(data.validation, "validation", self.labels, None)
-        self.test = task_batch(data.test, "test", self.labels, None)
+        self.problem = Problem(jat, data, tasks, settings)
+        self.data, self.settings, self.progress = data, settings, progress
+        self.environments = tuple(environments)
         self.strategy = self._strategy()
         self.params = self.strategy.default_params.replace(
             rmp=jnp.full((len(tasks), len(tasks)), settings.rmp)
         )
-        self.columns = np.array([OBJECTIVES.index(name) for name in settings.objectives])
-        self.dense = jnp.asarray(self._dense_costs())
 
     def _strategy(self) -> MOMFEA | RandomSearch:
-        count, tasks = self.settings.population * len(self.tasks), len(self.tasks)
-        genotype = jnp.zeros(self.encoding.dimensions)
+        tasks = len(self.problem.tasks)
+        count, genotype = self.settings.population * tasks, jnp.zeros(self.encoding.dimensions)
         if self.settings.strategy == "mo-mfea":
             return MOMFEA(count, genotype, tasks)
         return RandomSearch(count, genotype, tasks, self._sample)
@@ -158,14 +149,9 @@ class _Search:
     def _sample(self, key: Array, count: int) -> Array:
         return self.encoding.sample(key, count, self.settings.low, self.settings.high)
 
-    def _dense_costs(self) -> np.ndarray:
-        """The whole network's objectives but the error, for each task's head, [T, K - 1]."""
-        costs = [
-            self.jat.graph.cost(np.asarray(self.jat.graph.sizes), len(task.classes))
-            for task in self.tasks
-        ]
-        names = self.settings.objectives[1:]
-        return np.array([[cost[name] for name in names] for cost in costs], np.float32)
+    @property
+    def encoding(self) -> AbstractEncoding:
+        return self.problem.encoding
 
     def run(self, run: RunFolder | None) -> SetOfSets:
         """Search from the newest checkpoint, or from the start, to the sets."""
@@ -174,7 +160,7 @@ class _Search:
         seconds = self._seconds_before(run, int(state.generation))
         advance = jax.jit(self._advance)
         while (done := int(state.generation)) < last:
-            state, volumes = advance(self.jat.params, self.batch, state)
+            state, volumes = advance(self.problem.jat.params, self.problem.search, state)
             elapsed = seconds + time.monotonic() - start
             lines = [
                 self._line(done + index, volume, elapsed)
@@ -193,12 +179,12 @@ class _Search:
         return sets
 
     def _start(self, run: RunFolder | None) -> _Progressed:
-        groups, tasks = self.jat.graph.sizes, len(self.tasks)
+        groups, tasks = self.problem.jat.graph.sizes, len(self.problem.tasks)
         rows = self.settings.population * tasks
         like = _Progressed(
             State(
                 jax.ShapeDtypeStruct((rows, self.encoding.dimensions), jnp.float32),
-                jax.ShapeDtypeStruct((rows, len(self.columns)), jnp.float32),
+                jax.ShapeDtypeStruct((rows, len(self.settings.objectives)), jnp.float32),
                 jax.ShapeDtypeStruct((), jnp.int32),
             ),
             [jax.ShapeDtypeStruct((tasks, size), jnp.int32) for size in groups],
@@ -210,7 +196,7 @@ class _Search:
                 self.progress({"event": warning})
             if state is not None:
                 return jax.tree.map(jnp.asarray, state)
-        rankings = jax.jit(self.kernel.rankings)(self.jat.params, self.batch)
+        rankings = self.problem.rankings()
         empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), like.strategy)
         # Nothing has been evaluated: any child displaces a parent that is not finite.
         empty = empty.replace(fitness=jnp.full_like(empty.fitness, jnp.inf))
@@ -228,39 +214,30 @@ class _Search:
             return jax.lax.cond(
                 unfinished,
                 lambda: self._generation(params, batch, state),
-                lambda: (state, jnp.zeros(len(self.tasks))),
+                lambda: (state, jnp.zeros(len(self.problem.tasks))),
             )
 
         return jax.lax.scan(step, state, length=self.settings.checkpoint_every)
 
-    def _generation(
-        self, params: Any, batch: Any, state: _Progressed
-    ) -> tuple[_Progressed, Array]:
+    def _generation(self, params: Any, batch: Any, state: _Progressed) -> tuple[_Progressed, Array]:
         key = jax.random.fold_in(jax.random.key(self.settings.seed), state.generation)
         sample_key, ask_key, tell_key = jax.random.split(key, 3)
         children, memory = self.strategy.ask(ask_key, state.strategy, self.params)
         first = self._sample(sample_key, len(children))
         children = jnp.where(state.generation == 0, first, children)
-        tasks = len(self.tasks)
+        tasks = len(self.problem.tasks)
         rows = children.reshape(tasks, -1, children.shape[-1])
-        costs = self._objectives(self.kernel.costs(params, batch, state.rankings, rows))
-        fitness = costs.reshape(-1, costs.shape[-1])
+        fitness = self.problem.objectives(params, batch, state.rankings, rows)
+        fitness = fitness.reshape(len(children), -1)
         memory, _ = self.strategy.tell(tell_key, children, fitness, memory, self.params)
         front = memory.fitness.reshape(tasks, -1, fitness.shape[-1])
-        volumes = jax.vmap(log_hypervolume)(self._plain(front), self.dense)
+        plain = jnp.concatenate([front[..., :1], 10 ** front[..., 1:]], -1)
+        volumes = jax.vmap(log_hypervolume)(plain, jnp.asarray(self.problem.dense))
         return _Progressed(memory, state.rankings, state.generation + 1), volumes
 
-    def _objectives(self, costs: Array) -> Array:
-        """Costs in decades, so that crowding distance spreads a front evenly over them."""
-        chosen = costs[..., self.columns]
-        return jnp.concatenate([chosen[..., :1], jnp.log10(chosen[..., 1:])], -1)
-
-    def _plain(self, objectives: Array) -> Array:
-        return jnp.concatenate([objectives[..., :1], 10 ** objectives[..., 1:]], -1)
-
     def _line(self, generation: int, volumes: np.ndarray, seconds: float) -> dict[str, Any]:
-        evaluations = (generation + 1) * self.settings.population * len(self.tasks)
-        names = [task.name for task in self.tasks]
+        evaluations = (generation + 1) * self.settings.population * len(self.problem.tasks)
+        names = [task.name for task in self.problem.tasks]
         return {
             "generation": generation,
             "evaluations": evaluations,
@@ -270,37 +247,43 @@ class _Search:
             "seconds": round(seconds, 3),
         }
 
-    def _sets(self, state: _Progressed) -> tuple:
-        tasks = len(self.tasks)
-        genotypes = state.strategy.population.reshape(tasks, -1, self.encoding.dimensions)
-        fitness = state.strategy.fitness.reshape(tasks, *genotypes.shape[1:2], -1)
-        grid = Ratios(self.jat.graph.sizes)
-        uniform = jnp.broadcast_to(
-            grid.uniform(GRID), (tasks, len(GRID), len(self.jat.graph.sizes))
+    def _sets(self, state: _Progressed) -> tuple[TaskSet, ...]:
+        """Judge the fronts and the baseline in the same way, by the same program."""
+        problem, tasks = self.problem, len(self.problem.tasks)
+        population, fitness = (
+            leaf.reshape(tasks, -1, leaf.shape[-1])
+            for leaf in (state.strategy.population, state.strategy.fitness)
         )
-        fronts = Candidates(
-            self._masks(self.encoding, genotypes, state.rankings), jax.vmap(nondominated)(fitness)
+        fronts = candidates(
+            self.encoding, population, state.rankings, jax.vmap(nondominated)(fitness)
         )
-        grids = Candidates(
-            self._masks(grid, uniform, state.rankings), jnp.ones(uniform.shape[:2], bool)
-        )
-        batches = (self.calibration, self.validation, self.test)
-        return judge_fronts(
-            self.kernel, self.jat.params, self.tasks, batches, fronts, fitness[..., 0], grids
-        )
-
-    def _masks(self, encoding: Any, genotypes: Array, rankings: list[Array]) -> list[Array]:
-        by_row = jax.vmap(encoding.decode, in_axes=(0, None))
-        return jax.jit(jax.vmap(by_row))(genotypes, rankings)
+        sets = []
+        judged = judge(problem, [fronts, uniform_candidates(problem, state.rankings)])
+        for task, (jack, (found, uniform)), seen in zip(
+            problem.tasks, judged, fitness[..., 0], strict=True
+        ):
+            require(
+                len(found) > 0,
+                f"`tasks` {task.name} must have a candidate with a finite error, got none.",
+            )
+            members = [
+                replace(member, scores=replace(member.scores, search_error=share(seen[row])))
+                for row, member in found.items()
+            ]
+            members.sort(key=lambda member: (member.scores.parameters, member.scores.flops))
+            scores = tuple(member.scores for member in uniform.values())
+            sets.append(TaskSet(task.name, task.classes, jack, tuple(members), scores))
+        return tuple(sets)
 
     def _facts(self) -> dict[str, Any]:
-        graph, data = self.jat.graph, self.data
+        jat, data = self.problem.jat, self.data
+        graph = jat.graph
         dense = graph.cost(np.asarray(graph.sizes), graph.classes)
         sizes = {part: len(getattr(data, part)) for part in ("search", "validation", "test")}
         return {
             "network": {
-                "name": self.jat.name,
-                "architecture": self.jat.architecture,
+                "name": jat.name,
+                "architecture": jat.architecture,
                 "groups": [{"name": group.name, "size": group.size} for group in graph.groups],
                 **{name: int(cost) for name, cost in dense.items()},
             },

@@ -41,7 +41,7 @@ class Settings:
     encoding: str = "ratios"
     fitness: str = "recalibrated"
     population: int = 40
-    generations: int = 22
+    generations: int = 20
     images: int = 256
     calibration: int = 768
     rmp: float = 0.4

@@ -73,7 +73,9 @@ def load_sets(folder: Path) -> SetOfSets:
             Environment(found["name"], **found["limits"]) for found in content["environments"]
         )
     except (KeyError, TypeError, IndexError) as error:
-        raise InputError(f"{path} must be a whole {FORMAT} file, got a damaged one: {error!r}.") from None
+        raise InputError(
+            f"{path} must be a whole {FORMAT} file, got a damaged one: {error!r}."
+        ) from None
     own = ("format", "version", "tasks", "environments")
     facts = {key: value for key, value in content.items() if key not in own}
     return SetOfSets(tasks, environments, facts)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,8 @@ Ranking = Sequence[Int[Array, " size"]]
 """For each group the place of every unit in the order of importance, 0 for the most important."""
 
 
+@runtime_checkable
+@runtime_checkable
 class AbstractEncoding(Protocol):
     """Genotypes and what they mean; every genotype in [0, 1]^D is a valid sub-network."""
 

@@ -1,0 +1,1 @@
+"""What is asked, and on which examples."""

@@ -81,7 +81,7 @@ class Dataset:
             f"with `search`, got {inputs.shape}.",
         )
         require(
-            0 <= labels.min() and labels.max() < len(self.classes),
+            labels.min() >= 0 and labels.max() < len(self.classes),
             f"`{part}.labels` must be in [0, {len(self.classes)}), "
             f"got {labels.min()} to {labels.max()}.",
         )

@@ -1,4 +1,4 @@
-"""Fashion-MNIST (Xiao, Rasul, Vollgraf, 2017, https://arxiv.org/abs/1708.07747), embedded or from idx files."""
+"""Fashion-MNIST (Xiao, Rasul, Vollgraf, 2017, https://arxiv.org/abs/1708.07747)."""
 
 import gzip
 import hashlib
@@ -45,7 +45,9 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         raw = path.read_bytes()
         content = gzip.decompress(raw) if path.suffix == ".gz" else raw
     except FileNotFoundError:
-        raise InputError(f"`data.folder` must hold {path.name}, got no such file: {path}.") from None
+        raise InputError(
+            f"`data.folder` must hold {path.name}, got no such file: {path}."
+        ) from None
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} must be a whole gzip file, got a damaged one: {error}.") from None
     head = 4 + 4 * dimensions

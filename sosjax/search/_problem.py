@@ -1,0 +1,78 @@
+"""A network, its tasks and their examples, laid out once for everything that judges."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._types import Array
+from ..fitness._batch import task_batch
+from ..fitness._kernel import OBJECTIVES, Kernel
+from ..models._jat import Jat
+from ..space._encoding import make_encoding
+from ..space._importance import magnitude, ranking
+from ..tasks._dataset import Dataset
+from ..tasks._task import Task
+from ._settings import Settings
+
+PADDING = 256
+"""Validation and test examples are padded to a multiple of this: mostly one program serves both."""
+
+
+@final
+class Problem:
+    """What is judged, and on which examples.
+
+    Attributes:
+      jat: the network.
+      tasks: the tasks.
+      settings: how to search.
+      encoding: what a genotype means.
+      kernel: judges sub-networks.
+      search: the examples that fitness and rankings look at, a draw from the search split.
+      calibration: a larger draw from the search split, for the final members.
+      validation: all of the tasks' validation examples.
+      test: all of their test examples.
+      dense: the whole network's objectives but the error, for each task's head, [T, K - 1].
+    """
+
+    def __init__(self, jat: Jat, data: Dataset, tasks: Sequence[Task], settings: Settings) -> None:
+        """Draw the examples; `check_asked` has found that all fits."""
+        self.jat, self.tasks, self.settings = jat, tuple(tasks), settings
+        self.encoding = make_encoding(settings.encoding, jat.graph.sizes)
+        self.kernel = Kernel(jat.graph, self.encoding, settings.fitness, chunk=settings.chunk)
+        labels = [task.labels(data) for task in tasks]
+        drawn = partial(task_batch, data.search, "search", labels, seed=settings.seed)
+        self.search = drawn(limit=settings.images)
+        self.calibration = drawn(limit=settings.calibration)
+        self.validation = task_batch(data.validation, "validation", labels, multiple=PADDING)
+        self.test = task_batch(data.test, "test", labels, multiple=PADDING)
+        self.dense = np.array([self._dense(task) for task in self.tasks], np.float32)
+        self._columns = np.array([OBJECTIVES.index(name) for name in settings.objectives])
+
+    def _dense(self, task: Task) -> list[int]:
+        graph = self.jat.graph
+        costs = graph.cost(np.asarray(graph.sizes), len(task.classes))
+        return [int(costs[name]) for name in self.settings.objectives[1:]]
+
+    def rankings(self, kind: str = "taylor") -> list[Array]:
+        """Rank the units of every group for every task, int32 [T, size] each.
+
+        Args:
+          kind: `"taylor"`, or `"magnitude"`, which is the same for all tasks.
+        """
+        if kind == "taylor":
+            return jax.jit(self.kernel.rankings)(self.jat.params, self.search)
+        places = ranking(magnitude(self.jat.graph, self.jat.params))
+        return [jnp.broadcast_to(place, (len(self.tasks), *place.shape)) for place in places]
+
+    def objectives(self, params: Any, search: Any, rankings: list[Array], rows: Array) -> Array:
+        """Judge genotypes [T, N, D]; return their objectives [T, N, K].
+
+        Costs are in decades, so that crowding distance spreads a front evenly over them.
+        """
+        chosen = self.kernel.costs(params, search, rankings, rows)[..., self._columns]
+        return jnp.concatenate([chosen[..., :1], jnp.log10(chosen[..., 1:])], -1)

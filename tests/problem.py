@@ -1,0 +1,120 @@
+"""A tiny network, its data and tasks: a whole search of them takes seconds."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sosjax import Dataset, Environment, Group, Head, Jat, Settings, Split, Task, resnet
+from sosjax._tree import named_leaves, with_leaves
+from sosjax.models._jat import network_from
+from sosjax.models._weights import save_weights
+
+SHAPE = (8, 8, 1)
+CLASSES = ("ant", "bee", "cat", "dog", "eel", "fox")
+TASKS = (Task("legs", ("ant", "cat", "dog")), Task("wings <&> / ../x", ("bee", "eel")))
+ENVIRONMENTS = (Environment("watch", bytes=1500), Environment("any", parameters=1e9))
+SETTINGS = Settings(
+    population=6, generations=3, images=48, calibration=64, checkpoint_every=2, chunk=2
+)
+ARCHITECTURE = {
+    "family": "resnet",
+    "widths": (4, 6),
+    "depths": (1, 1),
+    "classes": len(CLASSES),
+    "input_shape": SHAPE,
+}
+
+
+def make_split(count, seed):
+    """Draw images of stripes whose direction, width and brightness depend on the class."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % len(CLASSES)
+    rows, columns = np.indices(SHAPE[:2])
+    stripes = [(rows // 2) % 2, (columns // 2) % 2, rows % 2, columns % 2, (rows + columns) % 2]
+    patterns = np.stack([*stripes, np.zeros(SHAPE[:2])])
+    light = rng.uniform(0.2, 0.8, (count, 1, 1)) * patterns[labels]
+    inputs = light + rng.uniform(0, 0.4, (count, *SHAPE[:2]))
+    return Split(inputs[..., None].astype(np.float32), labels.astype(np.int32))
+
+
+def make_data(search=120, validation=96, test=96):
+    """Make the data set."""
+    splits = (make_split(search, 1), make_split(validation, 2), make_split(test, 3))
+    return Dataset("squares", CLASSES, *splits)
+
+
+def shuffled(data, part):
+    """Return the data with the labels of one split in another order."""
+    split = getattr(data, part)
+    labels = np.random.default_rng(9).permutation(split.labels)
+    return replace(data, **{part: Split(split.inputs, labels)})
+
+
+def drawn(shapes, seed=0):
+    """Draw parameters: kernels scaled by their fan-in, variances and scales around one."""
+    rng = np.random.default_rng(seed)
+    leaves = {}
+    for name, leaf in named_leaves(shapes).items():
+        if name.endswith(("var", "scale")):
+            draw = rng.uniform(0.5, 1.5, leaf.shape)
+        else:
+            draw = rng.normal(size=leaf.shape) / max(np.prod(leaf.shape[:-1]), 1) ** 0.5
+        leaves[name] = np.asarray(draw, np.float32)
+    return with_leaves(shapes, leaves)
+
+
+def make_resnet(folder):
+    """Write the weights of a ResNet and read them."""
+    _, shapes = network_from(ARCHITECTURE)
+    save_weights(folder / "tiny.safetensors", drawn(shapes))
+    return resnet(
+        folder / "tiny.safetensors", (4, 6), (1, 1), classes=6, input_shape=SHAPE, name="tiny"
+    )
+
+
+def mlp_apply(params, inputs):
+    """Two hidden layers; the second is divided by a sum over the first."""
+    flat = inputs.reshape(inputs.shape[0], 64)
+    hidden = jax.nn.relu(flat @ params["first"]["kernel"] + params["first"]["bias"])
+    inner = jnp.tanh(hidden @ params["second"]["kernel"]) / (hidden @ params["gate"])
+    return inner @ params["head"]["kernel"] + params["head"]["bias"]
+
+
+MLP_SHAPES = {
+    "first": {"kernel": (64, 4), "bias": (4,)},
+    "second": {"kernel": (4, 5)},
+    "gate": (4, 1),
+    "head": {"kernel": (5, 6), "bias": (6,)},
+}
+MLP_GROUPS = (
+    Group(
+        "hidden",
+        4,
+        (("first/kernel", 1), ("first/bias", 0), ("second/kernel", 0), ("gate", 0)),
+    ),
+    Group("inner", 5, (("second/kernel", 1), ("head/kernel", 0))),
+)
+
+
+def make_mlp(gate=(1.0, 1.0, 1.0, 1.0), **options):
+    """Make a network given as a function; without the units of its gate its output is NaN."""
+    shapes = jax.tree.map(
+        lambda shape: jax.ShapeDtypeStruct(shape, np.float32),
+        MLP_SHAPES,
+        is_leaf=lambda node: isinstance(node, tuple),
+    )
+    params = drawn(shapes, 4)
+    params["first"]["bias"] = np.ones(4, np.float32)
+    params["first"]["kernel"] = np.abs(params["first"]["kernel"])
+    params["gate"] = np.asarray(gate, np.float32)[:, None]
+    return Jat(
+        mlp_apply,
+        params,
+        input_shape=SHAPE,
+        groups=MLP_GROUPS,
+        head=Head("head/kernel", "head/bias"),
+        name="perceptron",
+        **options,
+    )

@@ -1,0 +1,110 @@
+"""The plan of the house: who may import whom, and what every file owes its reader."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import sosjax
+
+ROOT = Path(sosjax.__file__).parent
+FLOORS = {
+    "graph": 1,
+    "pareto": 1,
+    "space": 2,
+    "models": 2,
+    "tasks": 2,
+    "environments": 2,
+    "fitness": 3,
+    "strategies": 3,
+    "sets": 3,
+    "search": 4,
+    "deploy": 4,
+    "report": 5,
+    "cli": 6,
+}
+GROUND = {"_types", "_tree", "_errors", "_files"}
+DOORS = {"__init__", "__main__"}
+FILES = sorted(ROOT.rglob("*.py"))
+each_file = pytest.mark.parametrize(
+    "file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix()
+)
+
+
+def room(parts):
+    """Return the room of a module's path below the package: the first part."""
+    return parts[0] if parts else "__init__"
+
+
+def floor(name):
+    """Return the floor of a room; the front door is above all."""
+    if name in DOORS:
+        return 7
+    return 0 if name in GROUND else FLOORS[name]
+
+
+def imports(file):
+    """Yield every imported module as parts below `sosjax`, or of another package."""
+    package = ["sosjax", *file.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = [*base, *(node.module.split(".") if node.module else [])]
+            if node.module:
+                yield module
+            else:
+                yield from ([*module, alias.name] for alias in node.names)
+
+
+def test_every_room_has_a_floor():
+    rooms = {
+        file.parent.name for file in FILES if file.parent != ROOT and file.parent.parent == ROOT
+    }
+    assert rooms == set(FLOORS)
+    assert {file.stem for file in ROOT.glob("*.py")} == GROUND | DOORS
+
+
+@each_file
+def test_a_floor_imports_only_from_floors_below(file):
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    own = room(parts)
+    for module in imports(file):
+        if module[0] != "sosjax":
+            continue
+        other = room(module[1:])
+        if other not in FLOORS | dict.fromkeys(GROUND | DOORS):
+            continue  # `from . import NAME` out of the front door
+        assert other == own or floor(other) < floor(own), f"{own} imports {'.'.join(module)}"
+
+
+@each_file
+def test_foreign_libraries_enter_by_one_room(file):
+    inside = file.relative_to(ROOT).as_posix()
+    entries = {"evosax": "strategies/", "orbax": "search/", "safetensors": "models/_weights.py"}
+    for module in imports(file):
+        for library, entry in entries.items():
+            assert module[0] != library or inside.startswith(entry)
+
+
+@each_file
+def test_every_public_name_of_a_module_has_a_docstring(file):
+    tree = ast.parse(file.read_text())
+    defined = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in tree.body:
+        if isinstance(node, defined) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} says nothing"
+    if tree.body:
+        assert ast.get_docstring(tree), "the module says nothing"
+
+
+@each_file
+def test_files_are_small(file):
+    assert len(file.read_text().splitlines()) <= 450
+
+
+def test_no_room_is_called_after_nothing():
+    assert not [
+        file for file in FILES if file.stem.strip("_") in ("utils", "helpers", "misc", "common")
+    ]
