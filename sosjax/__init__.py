@@ -1,4 +1,4 @@
-"""From one pretrained network to a Set of Sets: for every task a Pareto set of compact sub-networks.
+"""From one pretrained network to a Set of Sets: a Pareto set of sub-networks for every task.
 
 Build a `Jat` from a network and its parameters, name `Task`s and `Environment`s, `search`,
 `SetOfSets.select`, `shrink`, `export`.

@@ -1,12 +1,15 @@
 """A tiny network, its data and tasks: a whole search of them takes seconds."""
 
+import tempfile
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sosjax import Dataset, Environment, Group, Head, Jat, Settings, Split, Task, resnet
+from sosjax import Dataset, Environment, Group, Head, Jat, Settings, Split, Task, resnet, search
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.models._jat import network_from
 from sosjax.models._weights import save_weights
@@ -118,3 +121,45 @@ def make_mlp(gate=(1.0, 1.0, 1.0, 1.0), **options):
         name="perceptron",
         **options,
     )
+
+
+@cache
+def network():
+    """Return the ResNet."""
+    with tempfile.TemporaryDirectory() as folder:
+        return make_resnet(Path(folder))
+
+
+@cache
+def perceptron():
+    """Return the network that is given as a function."""
+    return make_mlp()
+
+
+@cache
+def found():
+    """Return the sets of the ResNet."""
+    return search(network(), make_data(), TASKS, ENVIRONMENTS, SETTINGS)
+
+
+@cache
+def found_by_perceptron():
+    """Return the sets of the network that is given as a function."""
+    return search(perceptron(), make_data(), TASKS, (), SETTINGS)
+
+
+def contents(sets):
+    """Return all that sets hold, to be compared for equality of every bit."""
+    return [
+        (task.name, task.classes, task.jack, task.uniform, [_bits(one) for one in task.members])
+        for task in sets.tasks
+    ]
+
+
+def _bits(member):
+    arrays = {"kernel": member.kernel, "bias": member.bias, **member.statistics}
+    arrays |= {f"mask{group}": mask for group, mask in enumerate(member.masks)}
+    return member.scores, {
+        name: (np.asarray(array).dtype, np.shape(array), np.asarray(array).tobytes())
+        for name, array in arrays.items()
+    }

@@ -17,7 +17,7 @@ from sosjax.report import report, table
 from sosjax.report._axis import error_axis, log_axis
 from sosjax.report._folder import read_folder
 from sosjax.report._number import brief, part, short
-from sosjax.report._result import Environment, Member, limits_of, select, staircase
+from sosjax.report._result import Environment, Jack, Member, Task, select, staircase
 
 NASTY = "</script><script>alert(1)</script>\"'&<!-- [bold red]../x"
 
@@ -234,7 +234,7 @@ def test_selection_is_by_validation_error_then_parameters():
         return Member((), parameters, 10 * parameters, parameters, 0.0, validation, test)
 
     members = (one(1, 0.4), one(2, 0.2), one(3, 0.2, 0.0), one(4, 0.3, 0.0), one(5, 0.1))
-    task = type("Task", (), {"members": members})
+    task = Task("a", (), Jack(1, 1, 1, 0.0, 0.0), members, ())
     assert select(task, Environment("a", {"parameters": 4})) is members[1]
     assert select(task, Environment("a", {"parameters": 5})) is members[4]
     assert select(task, Environment("a", {"parameters": 5, "bytes": 10})) is members[0]
@@ -247,7 +247,7 @@ def test_staircase_is_the_selection_at_every_limit():
         Member((), 100 - n, 10 + n // 3, n * 7 % 11, 0.0, (n * 13 % 17) / 17, 0.0)
         for n in range(40)
     )
-    task = type("Task", (), {"members": members})
+    task = Task("a", (), Jack(1, 1, 1, 0.0, 0.0), members, ())
     for cost in ("parameters", "bytes", "flops"):
         steps = staircase(members, cost)
         for limit in range(110):

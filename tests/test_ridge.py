@@ -20,7 +20,7 @@ from sosjax.tasks._dataset import Split
 
 ROWS, FEATURES, CLASSES = 14, 5, 3
 inverse_jit = jax.jit(inverse)
-ridge_jit = jax.jit(ridge_head)
+ridge_jit = jax.jit(ridge_head, static_argnums=3)
 
 
 @given(st.integers(0, 10**6), st.sampled_from([1e-2, 1.0, 1e3]))

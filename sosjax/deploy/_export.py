@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import export as jax_export
+from jax.extend.core import InconclusiveDimensionOperation
 
 from .._errors import InputError, require
 from .._files import read_json, write_json, write_whole
@@ -158,7 +159,14 @@ def _stablehlo(jat: Jat, network: Network) -> bytes:
     (batch,) = jax_export.symbolic_shape("batch")
     example = jax.ShapeDtypeStruct((batch, *jat.graph.inputs.shape), np.float32)
     program = jax.jit(lambda inputs: network.apply(network.params, inputs))
-    return bytes(jax_export.export(program, platforms=PLATFORMS)(example).serialize())
+    try:
+        exported = jax_export.export(program, platforms=PLATFORMS)(example)
+    except (TypeError, InconclusiveDimensionOperation) as error:
+        raise InputError(
+            "`apply` must trace for a batch of any size to be exported (`x.shape[0]`, not "
+            f"`len(x)`), got: {error}"
+        ) from error
+    return bytes(exported.serialize())
 
 
 def _architecture(

@@ -117,7 +117,7 @@ class Kernel:
         return jax.lax.map(one_task, (batch, rankings, genotypes))
 
     def calibrate(
-        self, params: Any, task: TaskBatch, masks: list[Bool[Array, " size"]]
+        self, params: Any, task: TaskBatch, masks: list[Bool[Array, " _size"]]
     ) -> tuple[Array, Calibrated]:
         """Fit a sub-network to a task's examples without training.
 
@@ -135,7 +135,7 @@ class Kernel:
         return error, Calibrated(statistics, head)
 
     def error(
-        self, params: Any, task: TaskBatch, masks: list[Bool[Array, " size"]], carried: Calibrated
+        self, params: Any, task: TaskBatch, masks: list[Bool[Array, " _size"]], carried: Calibrated
     ) -> Float[Array, ""]:
         """Return a calibrated sub-network's error on other examples of its task."""
         leaves = named_leaves(params) | carried.statistics

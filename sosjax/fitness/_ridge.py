@@ -1,7 +1,8 @@
 """A linear classifier in closed form, judged leave-one-out.
 
-The normal equations are inverted by sweeps in plain array code. A LAPACK call is avoided on purpose: several of them beside convolutions in one program stop
-for ever on a CPU of two cores (JAX 0.10).
+The normal equations are inverted by sweeps in plain array code. A LAPACK call is avoided on
+purpose: several of them beside convolutions in one program stop for ever on a CPU of two cores
+(JAX 0.10).
 """
 
 from typing import NamedTuple

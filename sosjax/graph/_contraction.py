@@ -1,4 +1,4 @@
-"""Where a leaf is contracted with data: the places that consume units, and all that FLOPs are counted of."""
+"""Where a leaf is contracted with data: what consumes units, and what FLOPs are counted of."""
 
 import math
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ from ._moments import estimating
 from ._program import Program, trace
 
 CLASSES = -2
-"""The group number of the head's class axis, in kept counts `[G + 1]` the last but for the padding."""
+"""The group number of the head's class axis: its count comes last, before the table's padding."""
 
 BATCH = 2
 """The batch size that networks are traced with to be checked and counted."""

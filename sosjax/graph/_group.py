@@ -1,5 +1,6 @@
 """What can be removed from a network, as plain data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -20,7 +21,7 @@ class Group:
 
     name: str
     size: int
-    slices: tuple[tuple[str, int], ...]
+    slices: Sequence[tuple[str, int]]
 
     def __post_init__(self) -> None:
         require_name("groups.name", self.name)

@@ -1,4 +1,4 @@
-"""Masks on activations: a program rewritten so that removed units are zero where they are consumed."""
+"""Masks on activations: a program in which removed units are zero where they are consumed."""
 
 from collections.abc import Sequence
 from dataclasses import replace

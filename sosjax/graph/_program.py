@@ -1,4 +1,4 @@
-"""A network as a flat list of equations over numbered values, traced from any `apply(params, inputs)`."""
+"""Any `apply(params, inputs)` as a flat list of equations over numbered values."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -29,7 +29,8 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
+            names = file.keys()  # a safetensors handle is no dict
+            arrays = {name: file.get_tensor(name) for name in names}
             return arrays, file.metadata() or {}
     except FileNotFoundError:
         raise InputError(f"{path} must be a safetensors file, got no such file.") from None

@@ -69,9 +69,9 @@ def asked_of(
     for split in (data.search, data.validation, data.test):
         examples.update(np.ascontiguousarray(split.inputs).tobytes() + split.labels.tobytes())
     return {
-        "network": jat.name,
+        "network": {"name": jat.name, "groups": [asdict(group) for group in jat.graph.groups]},
         "weights": weights.hexdigest(),
-        "data": examples.hexdigest(),
+        "data": {"classes": data.classes, "examples": examples.hexdigest()},
         "tasks": [asdict(task) for task in tasks],
         "environments": [asdict(environment) for environment in environments],
         "settings": asdict(settings),

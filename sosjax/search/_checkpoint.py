@@ -1,4 +1,4 @@
-"""Checkpoints of a search: orbax writes them, a checksum of every file says whether one is whole."""
+"""Checkpoints of a search: written by orbax, with checksums that say whether one is whole."""
 
 import hashlib
 import os

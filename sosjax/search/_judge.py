@@ -113,8 +113,8 @@ def _chosen(
 
 
 def share(error: Any) -> float:
-    """Return a float32 share as the short number it stands for."""
-    return round(float(error), 6)
+    """Return a float32 share as the short number it stands for; 1 if an output was not finite."""
+    return round(min(float(error), 1.0), 6)
 
 
 def _calibrated(kernel: Kernel, params: Any, search: TaskBatch, rows: Candidates) -> Calibrated:

@@ -79,9 +79,11 @@ def search(
       InputError: something does not fit, before anything is compiled; or the folder exists.
     """
     check_asked(jat, data, tasks, environments)
+    # Before the folder: what does not fit leaves none behind.
+    problem = Problem(jat, data, tasks, settings)
     asked = asked_of(jat, data, tasks, environments, settings)
     run = RunFolder.create(Path(folder), asked, config) if folder is not None else None
-    return _Search(jat, data, tasks, environments, settings, progress or _silent).run(run)
+    return _Search(problem, data, environments, progress or _silent).run(run)
 
 
 def resume(
@@ -112,7 +114,8 @@ def resume(
     run = RunFolder.open(Path(folder), asked)
     if (run.path / JSON_NAME).exists():
         return load_sets(run.path)
-    return _Search(jat, data, tasks, environments, settings, progress or _silent).run(run)
+    problem = Problem(jat, data, tasks, settings)
+    return _Search(problem, data, environments, progress or _silent).run(run)
 
 
 def _silent(line: dict[str, Any]) -> None:
@@ -124,19 +127,18 @@ class _Search:
 
     def __init__(
         self,
-        jat: Jat,
+        problem: Problem,
         data: Dataset,
-        tasks: Sequence[Task],
         environments: Sequence[Environment],
-        settings: Settings,
         progress: Progress,
     ) -> None:
-        self.problem = Problem(jat, data, tasks, settings)
-        self.data, self.settings, self.progress = data, settings, progress
+        self.problem, self.settings = problem, problem.settings
+        self.data, self.progress = data, progress
         self.environments = tuple(environments)
         self.strategy = self._strategy()
+        tasks = len(problem.tasks)
         self.params = self.strategy.default_params.replace(
-            rmp=jnp.full((len(tasks), len(tasks)), settings.rmp)
+            rmp=jnp.full((tasks, tasks), self.settings.rmp)
         )
 
     def _strategy(self) -> MOMFEA | RandomSearch:
@@ -179,28 +181,23 @@ class _Search:
         return sets
 
     def _start(self, run: RunFolder | None) -> _Progressed:
-        groups, tasks = self.problem.jat.graph.sizes, len(self.problem.tasks)
-        rows = self.settings.population * tasks
-        like = _Progressed(
-            State(
-                jax.ShapeDtypeStruct((rows, self.encoding.dimensions), jnp.float32),
-                jax.ShapeDtypeStruct((rows, len(self.settings.objectives)), jnp.float32),
-                jax.ShapeDtypeStruct((), jnp.int32),
-            ),
-            [jax.ShapeDtypeStruct((tasks, size), jnp.int32) for size in groups],
-            jax.ShapeDtypeStruct((), jnp.int32),
+        sizes, tasks = self.problem.jat.graph.sizes, len(self.problem.tasks)
+        rows, objectives = self.settings.population * tasks, len(self.settings.objectives)
+        # Nothing has been evaluated: any child displaces a parent that is not finite.
+        nothing = State(
+            jnp.zeros((rows, self.encoding.dimensions)),
+            jnp.full((rows, objectives), jnp.inf),
+            jnp.zeros((), jnp.int32),
         )
+        unranked = [jnp.zeros((tasks, size), jnp.int32) for size in sizes]
+        start = _Progressed(nothing, unranked, jnp.zeros((), jnp.int32))
         if run is not None:
-            state, warnings = load_checkpoint(run.checkpoints, like)
+            state, warnings = load_checkpoint(run.checkpoints, start)
             for warning in warnings:
                 self.progress({"event": warning})
             if state is not None:
                 return jax.tree.map(jnp.asarray, state)
-        rankings = self.problem.rankings()
-        empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), like.strategy)
-        # Nothing has been evaluated: any child displaces a parent that is not finite.
-        empty = empty.replace(fitness=jnp.full_like(empty.fitness, jnp.inf))
-        return _Progressed(empty, rankings, jnp.zeros((), jnp.int32))
+        return start._replace(rankings=self.problem.rankings())
 
     def _seconds_before(self, run: RunFolder | None, generation: int) -> float:
         lines = run.rewind_journal(generation - 1) if run is not None else []

@@ -1,5 +1,6 @@
 """The settings of a search: static, frozen, checked when they are made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -36,7 +37,7 @@ class Settings:
       InputError: a value is out of its range.
     """
 
-    objectives: tuple[str, ...] = ("error", "parameters")
+    objectives: Sequence[str] = ("error", "parameters")
     strategy: str = "mo-mfea"
     encoding: str = "ratios"
     fitness: str = "recalibrated"

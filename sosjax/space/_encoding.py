@@ -11,11 +11,10 @@ import numpy as np
 from .._errors import require_known
 from .._types import Array, Bool, Float, Int, Key
 
-Ranking = Sequence[Int[Array, " size"]]
+Ranking = Sequence[Int[Array, " _size"]]
 """For each group the place of every unit in the order of importance, 0 for the most important."""
 
 
-@runtime_checkable
 @runtime_checkable
 class AbstractEncoding(Protocol):
     """Genotypes and what they mean; every genotype in [0, 1]^D is a valid sub-network."""
@@ -33,7 +32,7 @@ class AbstractEncoding(Protocol):
         """Draw genotypes, each of a density drawn evenly from [low, high]."""
         ...
 
-    def decode(self, genotype: Float[Array, " D"], ranking: Ranking) -> list[Bool[Array, " size"]]:
+    def decode(self, genotype: Float[Array, " D"], ranking: Ranking) -> list[Bool[Array, " _size"]]:
         """Return the masks of one genotype; at least one unit of every group is kept."""
         ...
 
@@ -76,7 +75,7 @@ class Ratios:
         genes = np.where(sizes > 1, np.log(kept) / np.log(np.maximum(sizes, 2)), 1.0)
         return jnp.asarray(genes, jnp.float32)
 
-    def decode(self, genotype: Float[Array, " D"], ranking: Ranking) -> list[Bool[Array, " size"]]:
+    def decode(self, genotype: Float[Array, " D"], ranking: Ranking) -> list[Bool[Array, " _size"]]:
         """Keep the first round(size^gene) units of each ranking."""
         sizes = jnp.asarray(self.sizes, genotype.dtype)
         kept = jnp.clip(jnp.round(sizes**genotype), 1, sizes)
@@ -111,7 +110,7 @@ class Bits:
         high_part = 1 - (1 - genes) / jnp.maximum(2 * density, 1e-6)
         return jnp.clip(jnp.where(genes < 1 - density, low_part, high_part), 0, 1)
 
-    def decode(self, genotype: Float[Array, " D"], ranking: Ranking) -> list[Bool[Array, " size"]]:
+    def decode(self, genotype: Float[Array, " D"], ranking: Ranking) -> list[Bool[Array, " _size"]]:
         """Keep the units whose gene is at least 1/2; of an empty group, the most important."""
         ends = np.cumsum(self.sizes)[:-1].tolist()
         masks = [part >= 0.5 for part in jnp.split(genotype, ends)]

@@ -17,7 +17,7 @@ def taylor(
     sizes: Sequence[int],
     inputs: Float[Array, "B ..."],
     targets: Float[Array, "B C"],
-) -> list[Float[Array, " size"]]:
+) -> list[Float[Array, " _size"]]:
     """Score units by the first-order change of the loss when they are removed.
 
     The mean over examples of |d loss / d mask|, which is |sum of activation times gradient| at the
@@ -42,7 +42,7 @@ def taylor(
     return [score.mean(0) for score in scores]
 
 
-def magnitude(graph: Graph, params: object) -> list[Float[Array, " size"]]:
+def magnitude(graph: Graph, params: object) -> list[Float[Array, " _size"]]:
     """Score units by the sum of the absolute parameters they own, statistics left out.
 
     Each leaf is divided by its mean absolute value first, so that no leaf drowns the others
@@ -60,6 +60,6 @@ def magnitude(graph: Graph, params: object) -> list[Float[Array, " size"]]:
     return scores
 
 
-def ranking(scores: Sequence[Float[Array, " size"]]) -> list[Int[Array, " size"]]:
+def ranking(scores: Sequence[Float[Array, " _size"]]) -> list[Int[Array, " _size"]]:
     """Return the place of every unit in its group, 0 for the largest score; ties by index."""
     return [jnp.argsort(jnp.argsort(-score, stable=True)) for score in scores]

@@ -1,5 +1,6 @@
 """Labelled images in three splits that never overlap."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -46,7 +47,7 @@ class Dataset:
     """
 
     name: str
-    classes: tuple[str, ...]
+    classes: Sequence[str]
     search: Split
     validation: Split
     test: Split

@@ -1,5 +1,6 @@
 """A task: which of the network's classes must be told apart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -21,7 +22,7 @@ class Task:
     """
 
     name: str
-    classes: tuple[str, ...]
+    classes: Sequence[str]
 
     def __post_init__(self) -> None:
         require_name("tasks.name", self.name)

@@ -1,0 +1,45 @@
+"""A run of its own process: `python child.py HOLD FOLDER` searches, and at one moment holds still.
+
+There it writes `held` into the folder's parent and waits to be killed.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import conftest  # noqa: F401  (the same settings of JAX, on which the last bits depend)
+from problem import ENVIRONMENTS, SETTINGS, TASKS, make_data, network
+
+import sosjax.search._checkpoint as checkpoint
+import sosjax.search._search as driver
+import sosjax.sets._store as store
+from sosjax import search
+
+
+def holding(folder, original, call):
+    """Return a function that holds still at its `call`-th call and else is the original."""
+    count = iter(range(1, 1000))
+
+    def held(*arguments):
+        if next(count) == call:
+            (folder.parent / "held").write_text("")
+            time.sleep(600)
+        return original(*arguments)
+
+    return held
+
+
+def run(moment, folder):
+    """Search, and hold still at a moment."""
+    module, name, call = {
+        "before the first checkpoint": (driver, "save_checkpoint", 1),
+        "between two checkpoints": (driver, "save_checkpoint", 2),
+        "inside a checkpoint": (checkpoint, "write_json", 2),
+        "inside the final sets": (store, "write_json", 1),
+    }[moment]
+    setattr(module, name, holding(folder, getattr(module, name), call))
+    search(network(), make_data(), TASKS, ENVIRONMENTS, SETTINGS, folder=folder)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], Path(sys.argv[2]))

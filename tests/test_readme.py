@@ -1,0 +1,32 @@
+"""README's example runs as it is, and its commands are where the checks look for them."""
+
+import re
+from pathlib import Path
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def block(name: str) -> str:
+    """Return the fenced block below a marker."""
+    found = re.search(rf"<!-- {name} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+    assert found, name
+    return found.group(1)
+
+
+def test_python_example_runs_word_for_word(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block("example"), "README.md", "exec"), {"__name__": "readme"})
+    parameters, error = capsys.readouterr().out.split()[:2]
+    assert 0 < int(parameters) * 4 <= 100_000
+    assert 0 <= float(error) < 0.5  # three classes; guessing errs twice in three
+    assert (tmp_path / "shoes-on-watch" / "network.stablehlo").stat().st_size > 0
+
+
+def test_python_example_is_short():
+    body = block("example").split("jat = sosjax.Jat(")[1]
+    assert len(body.splitlines()) <= 25
+
+
+def test_commands_are_single_lines():
+    for name in ("demo command", "test command"):
+        assert block(name).count("\n") == 1

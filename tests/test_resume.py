@@ -1,0 +1,195 @@
+"""Runs that are killed go on to the sets they would have found."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+from problem import (
+    ENVIRONMENTS,
+    SETTINGS,
+    TASKS,
+    contents,
+    found,
+    make_data,
+    make_mlp,
+    network,
+    shuffled,
+)
+
+import sosjax.search._search as driver
+from sosjax import Environment, InputError, Task, load_sets, resume, save_sets, search
+
+CHILD = Path(__file__).parent / "child.py"
+
+
+@cache
+def uninterrupted():
+    """Return the bytes of `sets.json` of the run that nobody kills."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_sets(found(), Path(folder))
+        return (Path(folder) / "sets.json").read_bytes()
+
+
+def killed(moment, folder, patience=120):
+    """Start a run, wait until it holds still at a moment, kill it."""
+    child = subprocess.Popen(
+        [sys.executable, str(CHILD), moment, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    end = time.monotonic() + patience
+    while not (folder.parent / "held").exists():
+        assert child.poll() is None, child.stdout.read().decode()[-2000:]
+        assert time.monotonic() < end, "the run did not come to the moment"
+        time.sleep(0.05)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    child.stdout.close()
+
+
+def resumed(folder, **changes):
+    asked = {
+        "jat": network(),
+        "data": make_data(),
+        "tasks": TASKS,
+        "environments": ENVIRONMENTS,
+        "settings": SETTINGS,
+    }
+    return resume(**(asked | changes), folder=folder)
+
+
+def journal(folder):
+    return [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+
+
+def check_finished(folder):
+    """Check that a run is as if it had never been interrupted."""
+    assert contents(load_sets(folder)) == contents(found())
+    assert (folder / "sets.json").read_bytes() == uninterrupted()
+    assert [line["generation"] for line in journal(folder)] == [0, 1, 2, 3]
+    seconds = [line["seconds"] for line in journal(folder)]
+    assert seconds == sorted(seconds)
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["checkpoints", "journal.jsonl", "run.json", "sets.json", "sets.safetensors"]
+    names = sorted(path.name for path in (folder / "checkpoints").iterdir())
+    assert names == ["00000002", "00000004"]
+
+
+MOMENTS = {
+    "before the first checkpoint": [],
+    "between two checkpoints": ["00000002"],
+    "inside a checkpoint": [".00000004.part", "00000002"],
+    "inside the final sets": ["00000002", "00000004"],
+}
+
+
+@pytest.mark.parametrize(("moment", "checkpoints"), MOMENTS.items())
+def test_killed_run_goes_on(moment, checkpoints, tmp_path):
+    folder = tmp_path / "run"
+    killed(moment, folder)
+    assert sorted(path.name for path in folder.glob("checkpoints/*")) == checkpoints
+    assert not (folder / "sets.json").exists()
+    assert contents(resumed(folder)) == contents(found())
+    check_finished(folder)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return a finished run; whoever changes it copies it first."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    lines = []
+    search(
+        network(), make_data(), TASKS, ENVIRONMENTS, SETTINGS, folder=folder, progress=lines.append
+    )
+    check_finished(folder)
+    assert [line["generation"] for line in lines if "generation" in line] == [0, 1, 2, 3]
+    return folder
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """Return a copy of the finished run without its sets."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    (folder / "sets.json").unlink()
+    return folder
+
+
+def test_journal(finished):
+    lines = journal(finished)
+    assert [line["evaluations"] for line in lines] == [12, 24, 36, 48]
+    for task in TASKS:
+        volumes = [line["hypervolume"][task.name] for line in lines]
+        assert volumes == sorted(volumes)
+        assert volumes[0] > 0 and volumes[-1] <= 1
+
+
+def test_finished_run_is_only_read(finished, monkeypatch):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    monkeypatch.setattr(driver._Search, "run", None)
+    assert contents(resumed(finished)) == contents(found())
+    assert before == {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+
+
+def test_cut_line_of_the_journal_is_mended(run):
+    shutil.rmtree(run / "checkpoints" / "00000004")
+    whole = (run / "journal.jsonl").read_text()
+    (run / "journal.jsonl").write_text(whole[:-40])
+    resumed(run)
+    check_finished(run)
+
+
+def test_damaged_checkpoint_is_passed_over(run):
+    for path in (run / "checkpoints" / "00000004").rglob("*"):
+        if path.is_file() and path.name != "SHA256.json":
+            path.write_bytes(path.read_bytes()[:-1])
+    lines = []
+    resumed(run, progress=lines.append)
+    events = [line["event"] for line in lines if "event" in line]
+    assert events[0] == "checkpoint 00000004 is damaged: using the one before it"
+    assert [line["generation"] for line in lines if "generation" in line] == [2, 3]
+    check_finished(run)
+
+
+def test_without_a_whole_checkpoint_it_starts_anew(run):
+    for place in (run / "checkpoints").iterdir():
+        (place / "SHA256.json").write_text("{")
+    lines = []
+    resumed(run, progress=lines.append)
+    events = [line["event"] for line in lines if "event" in line]
+    assert len(events) == 3 and "00000002 is damaged" in events[1]
+    assert [line["generation"] for line in lines if "generation" in line] == [0, 1, 2, 3]
+    check_finished(run)
+
+
+OTHER = {
+    "settings": ({"settings": replace(SETTINGS, seed=3)}, "settings"),
+    "weights": ({"jat": make_mlp}, "network, weights"),
+    "data": ({"data": shuffled(make_data(), "search")}, "data"),
+    "tasks": ({"tasks": (Task("legs", ("ant", "bee")), TASKS[1])}, "tasks"),
+    "environments": ({"environments": (Environment("any", flops=1e9),)}, "environments"),
+    "classes": (
+        {"data": replace(make_data(), classes=("ant", "bee", "dog", "cat", "eel", "fox"))},
+        "data",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "named"), OTHER.values(), ids=OTHER)
+def test_another_search_is_refused(changes, named, run):
+    changes = {name: value() if callable(value) else value for name, value in changes.items()}
+    before = (run / "journal.jsonl").read_bytes()
+    with pytest.raises(InputError) as refusal:
+        resumed(run, **changes)
+    assert str(refusal.value).startswith(
+        f"`run` must be resumed with what it was started with, got other {named}"
+    )
+    assert (run / "journal.jsonl").read_bytes() == before
