@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import conftest  # noqa: F401  (the same settings of JAX, on which the last bits depend)
-from problem import ENVIRONMENTS, SETTINGS, TASKS, make_data, network
+from problem import ENVIRONMENTS, SETTINGS, TASKS, make_data, perceptron
 
-import sosjax.search._checkpoint as checkpoint
-import sosjax.search._search as driver
-import sosjax.sets._store as store
+from sosjax.search import _checkpoint as checkpoint
+from sosjax.search import _search as driver
+from sosjax.sets import _store as store
 from sosjax import search
 
 
@@ -38,7 +38,7 @@ def run(moment, folder):
         "inside the final sets": (store, "write_json", 1),
     }[moment]
     setattr(module, name, holding(folder, getattr(module, name), call))
-    search(network(), make_data(), TASKS, ENVIRONMENTS, SETTINGS, folder=folder)
+    search(perceptron(), make_data(), TASKS, ENVIRONMENTS, SETTINGS, folder=folder)
 
 
 if __name__ == "__main__":

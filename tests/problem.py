@@ -145,7 +145,7 @@ def found():
 @cache
 def found_by_perceptron():
     """Return the sets of the network that is given as a function."""
-    return search(perceptron(), make_data(), TASKS, (), SETTINGS)
+    return search(perceptron(), make_data(), TASKS, ENVIRONMENTS, SETTINGS)
 
 
 def contents(sets):

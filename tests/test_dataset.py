@@ -210,7 +210,7 @@ def test_a_data_set_refuses_its_names():
 
 
 def test_a_task_gives_its_labels_in_its_own_order(embedded):
-    assert Task("boots", ["Ankle boot", "Sandal"]).labels(embedded) == [9, 5]
+    assert Task("boots", ("Ankle boot", "Sandal")).labels(embedded) == [9, 5]
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_exact_costs_are_those_of_the_sliced_arrays(network, data, classes):
     leaves[head.kernel] = np.zeros((leaves[head.kernel].shape[0], classes), np.float32)
     leaves[head.bias] = np.zeros(classes, np.float32)
     buffers = {leaf for pair in network.graph.statistics for leaf in (pair.mean, pair.variance)}
-    cost = network.graph.cost([mask.sum() for mask in masks], classes)
+    cost = network.graph.cost(np.array([mask.sum() for mask in masks]), classes)
     assert cost["parameters"] == sum(
         leaf.size for name, leaf in leaves.items() if name not in buffers
     )
@@ -196,11 +196,11 @@ def test_exact_costs_are_those_of_the_sliced_arrays(network, data, classes):
 
 
 def test_flops_by_hand(mlp, cnn):
-    assert mlp.graph.cost([5, 7], 4)["flops"] == 2 * (3 * 5 + 5 * 5 + 5 * 7 + 7 * 4)
-    assert mlp.graph.cost([2, 3], 2)["flops"] == 2 * (3 * 2 + 2 * 2 + 2 * 3 + 3 * 2)
+    assert mlp.graph.cost(np.array([5, 7]), 4)["flops"] == 2 * (3 * 5 + 5 * 5 + 5 * 7 + 7 * 4)
+    assert mlp.graph.cost(np.array([2, 3]), 2)["flops"] == 2 * (3 * 2 + 2 * 2 + 2 * 3 + 3 * 2)
     one, two = 36 * 9 * 1, 9 * 9
-    assert cnn.graph.cost([4, 6], 3)["flops"] == 2 * (one * 4 + two * 4 * 6 + 6 * 3)
-    assert cnn.graph.cost([1, 2], 3)["flops"] == 2 * (one * 1 + two * 1 * 2 + 2 * 3)
+    assert cnn.graph.cost(np.array([4, 6]), 3)["flops"] == 2 * (one * 4 + two * 4 * 6 + 6 * 3)
+    assert cnn.graph.cost(np.array([1, 2]), 3)["flops"] == 2 * (one * 1 + two * 1 * 2 + 2 * 3)
 
 
 def test_resnet_flops_by_hand(tiny_resnet):
@@ -211,7 +211,7 @@ def test_resnet_flops_by_hand(tiny_resnet):
     # The stem halves 8x8 to 4x4, and the second stage halves that.
     stem, first = 16 * 9 * 1 * a, 16 * 9 * (a * c + c * a)
     second = 4 * 9 * (a * d + d * b) + 4 * a * b
-    assert graph.cost(kept, 2)["flops"] == 2 * (stem + first + second + b * 2)
+    assert graph.cost(np.array(kept), 2)["flops"] == 2 * (stem + first + second + b * 2)
 
 
 def test_costs_come_in_any_leading_shape_and_approximate_ones_agree(cnn):
@@ -222,7 +222,7 @@ def test_costs_come_in_any_leading_shape_and_approximate_ones_agree(cnn):
         assert cost.dtype == np.int64
         assert cost.shape == (2, 2)
         np.testing.assert_array_equal(approximate[name], cost)
-        assert cost[0, 1] == cnn.graph.cost([4, 6], 3)[name]
+        assert cost[0, 1] == cnn.graph.cost(np.array([4, 6]), 3)[name]
 
 
 # Refusals.

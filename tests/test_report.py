@@ -17,7 +17,7 @@ from sosjax.report import report, table
 from sosjax.report._axis import error_axis, log_axis
 from sosjax.report._folder import read_folder
 from sosjax.report._number import brief, part, short
-from sosjax.report._result import Environment, Jack, Member, Task, select, staircase
+from sosjax.report._result import Environment, Jack, Member, Task, limits_of, select, staircase
 
 NASTY = "</script><script>alert(1)</script>\"'&<!-- [bold red]../x"
 

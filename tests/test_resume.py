@@ -17,14 +17,14 @@ from problem import (
     SETTINGS,
     TASKS,
     contents,
-    found,
+    found_by_perceptron,
     make_data,
     make_mlp,
-    network,
+    perceptron,
     shuffled,
 )
 
-import sosjax.search._search as driver
+from sosjax.search import _search as driver
 from sosjax import Environment, InputError, Task, load_sets, resume, save_sets, search
 
 CHILD = Path(__file__).parent / "child.py"
@@ -34,7 +34,7 @@ CHILD = Path(__file__).parent / "child.py"
 def uninterrupted():
     """Return the bytes of `sets.json` of the run that nobody kills."""
     with tempfile.TemporaryDirectory() as folder:
-        save_sets(found(), Path(folder))
+        save_sets(found_by_perceptron(), Path(folder))
         return (Path(folder) / "sets.json").read_bytes()
 
 
@@ -57,7 +57,7 @@ def killed(moment, folder, patience=120):
 
 def resumed(folder, **changes):
     asked = {
-        "jat": network(),
+        "jat": perceptron(),
         "data": make_data(),
         "tasks": TASKS,
         "environments": ENVIRONMENTS,
@@ -72,7 +72,7 @@ def journal(folder):
 
 def check_finished(folder):
     """Check that a run is as if it had never been interrupted."""
-    assert contents(load_sets(folder)) == contents(found())
+    assert contents(load_sets(folder)) == contents(found_by_perceptron())
     assert (folder / "sets.json").read_bytes() == uninterrupted()
     assert [line["generation"] for line in journal(folder)] == [0, 1, 2, 3]
     seconds = [line["seconds"] for line in journal(folder)]
@@ -97,7 +97,7 @@ def test_killed_run_goes_on(moment, checkpoints, tmp_path):
     killed(moment, folder)
     assert sorted(path.name for path in folder.glob("checkpoints/*")) == checkpoints
     assert not (folder / "sets.json").exists()
-    assert contents(resumed(folder)) == contents(found())
+    assert contents(resumed(folder)) == contents(found_by_perceptron())
     check_finished(folder)
 
 
@@ -107,7 +107,13 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "run"
     lines = []
     search(
-        network(), make_data(), TASKS, ENVIRONMENTS, SETTINGS, folder=folder, progress=lines.append
+        perceptron(),
+        make_data(),
+        TASKS,
+        ENVIRONMENTS,
+        SETTINGS,
+        folder=folder,
+        progress=lines.append,
     )
     check_finished(folder)
     assert [line["generation"] for line in lines if "generation" in line] == [0, 1, 2, 3]
@@ -135,7 +141,7 @@ def test_journal(finished):
 def test_finished_run_is_only_read(finished, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
     monkeypatch.setattr(driver._Search, "run", None)
-    assert contents(resumed(finished)) == contents(found())
+    assert contents(resumed(finished)) == contents(found_by_perceptron())
     assert before == {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
 
 
@@ -172,7 +178,7 @@ def test_without_a_whole_checkpoint_it_starts_anew(run):
 
 OTHER = {
     "settings": ({"settings": replace(SETTINGS, seed=3)}, "settings"),
-    "weights": ({"jat": make_mlp}, "network, weights"),
+    "weights": ({"jat": lambda: make_mlp(gate=(1.0, 1.0, 1.0, 0.5))}, "weights"),
     "data": ({"data": shuffled(make_data(), "search")}, "data"),
     "tasks": ({"tasks": (Task("legs", ("ant", "bee")), TASKS[1])}, "tasks"),
     "environments": ({"environments": (Environment("any", flops=1e9),)}, "environments"),

@@ -9,7 +9,7 @@ from jax.extend.core import ClosedJaxpr, Literal
 
 from .._errors import require
 from .._tree import named_leaves
-from ._resize import resized_params
+from ._resize import Shape, resized_params
 
 _CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 _INLINED = frozenset(
@@ -63,7 +63,7 @@ class Program:
     """
 
     equations: tuple[Equation, ...]
-    shapes: dict[int, tuple[int, ...]]
+    shapes: dict[int, Shape]
     constants: dict[int, Any]
     leaves: dict[str, int]
     inputs: int
@@ -141,10 +141,10 @@ class _Builder:
 
     def __init__(self) -> None:
         self.equations: list[Equation] = []
-        self.shapes: dict[int, tuple[int, ...]] = {}
+        self.shapes: dict[int, Shape] = {}
         self.constants: dict[int, Any] = {}
 
-    def fresh(self, shape: tuple[int, ...]) -> int:
+    def fresh(self, shape: Shape) -> int:
         self.shapes[len(self.shapes)] = tuple(shape)
         return len(self.shapes) - 1
 

@@ -10,6 +10,7 @@ from typing import Any
 from .._errors import InputError
 
 Shape = tuple[Any, ...]
+"""Sizes of axes: whole numbers, or symbols for a batch of any size."""
 
 _FREE = frozenset(
     [

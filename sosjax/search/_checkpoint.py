@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
 import orbax.checkpoint as ocp
 
 from .._errors import InputError
@@ -31,16 +29,17 @@ def save_checkpoint(folder: Path, generation: int, state: Any) -> None:
     aside, place = folder / f".{generation:08d}.part", folder / f"{generation:08d}"
     try:
         folder.mkdir(exist_ok=True)
-        shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(place, ignore_errors=True)
+        _clear(folder)
         with ocp.StandardCheckpointer() as checkpointer:
-            checkpointer.save(aside.absolute(), jax.tree.map(np.asarray, state))
+            checkpointer.save(aside.absolute(), state)
         write_json(aside / MANIFEST, _digests(aside))
         os.replace(aside, place)
         for old in _finished(folder)[:-KEEP]:
             shutil.rmtree(old)
     except (OSError, ValueError) as error:
         # orbax reports a full disk as a ValueError of its storage layer.
+        _clear(folder)
         raise InputError(f"{place} cannot be written: {error}.") from error
 
 
@@ -62,6 +61,12 @@ def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
                 return checkpointer.restore(place.absolute(), like), warnings
         warnings.append(f"checkpoint {place.name} is damaged: using the one before it")
     return None, warnings
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a kill or a full disk left unfinished, orbax's own folders among it."""
+    for left in folder.glob(".*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _finished(folder: Path) -> list[Path]:
