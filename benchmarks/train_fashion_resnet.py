@@ -85,13 +85,13 @@ def train(net: ResNet, images: np.ndarray, labels: np.ndarray, epochs: int, seed
 
 def accuracy(net: ResNet, variables, images: np.ndarray, labels: np.ndarray) -> float:
     """Return the share of images whose largest logit is at their label."""
-    predict = jax.jit(lambda batch: net.apply(variables, batch).argmax(-1))
+    predict = jax.jit(lambda batch: jnp.argmax(net.apply(variables, batch), -1))
     batches = zip(np.array_split(images, 10), np.array_split(labels, 10), strict=True)
     return float(sum(np.sum(predict(batch) == wanted) for batch, wanted in batches) / len(labels))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the four idx files")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)

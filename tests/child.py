@@ -10,10 +10,10 @@ from pathlib import Path
 import conftest  # noqa: F401  (the same settings of JAX, on which the last bits depend)
 from problem import ENVIRONMENTS, SETTINGS, TASKS, make_data, perceptron
 
+from sosjax import search
 from sosjax.search import _checkpoint as checkpoint
 from sosjax.search import _search as driver
 from sosjax.sets import _store as store
-from sosjax import search
 
 
 def holding(folder, original, call):

@@ -24,8 +24,8 @@ from problem import (
     shuffled,
 )
 
-from sosjax.search import _search as driver
 from sosjax import Environment, InputError, Task, load_sets, resume, save_sets, search
+from sosjax.search import _search as driver
 
 CHILD = Path(__file__).parent / "child.py"
 

@@ -228,7 +228,9 @@ def test_raw_fitness_is_the_networks_own_answer(tiny_resnet, batch):
     ones = [jnp.ones(size, bool) for size in tiny_resnet.graph.sizes]
     task = TaskBatch(*(leaf[1] for leaf in batch))
     error, carried = jax.jit(kernel.calibrate)(tiny_resnet.params, task, ones)
-    logits = np.asarray(tiny_resnet.apply(tiny_resnet.params, jnp.asarray(task.inputs)))[:, TASKS[1]]
+    logits = np.asarray(tiny_resnet.apply(tiny_resnet.params, jnp.asarray(task.inputs)))[
+        :, TASKS[1]
+    ]
     assert float(error) == pytest.approx((logits.argmax(1) != task.targets.argmax(1)).mean())
     leaves = named_leaves(tiny_resnet.params)
     for name, moment in carried.statistics.items():

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from .._errors import require
@@ -64,17 +65,15 @@ def task_batch(
     size = -(-max(sizes) // multiple) * multiple if limit is None else min(*sizes, limit)
     width = max(len(wanted) for wanted in labels)
     shape = (len(labels), size)
-    batch = TaskBatch(
-        np.zeros((*shape, *split.inputs.shape[1:]), np.float32),
-        np.zeros((*shape, width), np.float32),
-        np.zeros((len(labels), width), np.int32),
-        np.zeros((len(labels), width), bool),
-    )
+    inputs = np.zeros((*shape, *split.inputs.shape[1:]), np.float32)
+    targets = np.zeros((*shape, width), np.float32)
+    classes = np.zeros((len(labels), width), np.int32)
+    valid = np.zeros((len(labels), width), bool)
     for task, (found, wanted) in enumerate(zip(rows, labels, strict=True)):
         found = found[:size]
-        batch.inputs[task, : len(found)] = split.inputs[found]
+        inputs[task, : len(found)] = split.inputs[found]
         outputs = (split.labels[found][:, None] == np.asarray(wanted)).astype(np.float32)
-        batch.targets[task, : len(found), : len(wanted)] = outputs
-        batch.classes[task, : len(wanted)] = wanted
-        batch.valid[task, : len(wanted)] = True
-    return batch
+        targets[task, : len(found), : len(wanted)] = outputs
+        classes[task, : len(wanted)] = wanted
+        valid[task, : len(wanted)] = True
+    return TaskBatch(*jax.device_put((inputs, targets, classes, valid)))

@@ -80,7 +80,9 @@ def contractions(program: Program) -> Iterator[Contraction]:
             yield Contraction(index, 0, None, {}, flops)
             continue
         leaf, axes = aliases[equation.reads[side]]
-        contracted = {axes[pair[side]]: pair[1 - side] for pair in pairs}
+        # An axis that no leaf axis became has size one: nothing can be removed along it.
+        named = [(axes[pair[side]], pair[1 - side]) for pair in pairs]
+        contracted = {axis: data for axis, data in named if axis is not None}
         yield Contraction(index, 1 - side, leaf, contracted, flops)
 
 

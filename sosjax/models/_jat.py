@@ -33,7 +33,7 @@ class Jat:
 
     def __init__(
         self,
-        apply: Callable[[Any, jax.Array], jax.Array],
+        apply: Callable[..., Any],
         params: Any,
         *,
         input_shape: Sequence[int],

@@ -1,5 +1,6 @@
 """The top and the end of the page: what came out, and how it was measured."""
 
+from collections.abc import Mapping
 from html import escape
 
 from ._number import LABELS, part, percent, short
@@ -73,7 +74,7 @@ def _cell(task: Task, environment: Environment) -> str:
 def method(result: Result) -> str:
     """Return how the numbers were made, with the seed and the versions."""
     sizes = result.sizes
-    pairs = result.settings | {"objectives": " and ".join(result.objectives)}
+    pairs = {**result.settings, "objectives": " and ".join(result.objectives)}
     settings = _terms({key.capitalize(): value for key, value in pairs.items()})
     versions = _terms(result.versions) + _terms(result.machine)
     costs = ", ".join(LABELS.values())
@@ -93,7 +94,7 @@ def method(result: Result) -> str:
     )
 
 
-def _terms(pairs: dict[str, str]) -> str:
+def _terms(pairs: Mapping[str, str]) -> str:
     return "".join(
         f"<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>" for key, value in pairs.items()
     )

@@ -6,6 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 
 from .._errors import InputError
@@ -32,7 +35,7 @@ def save_checkpoint(folder: Path, generation: int, state: Any) -> None:
         shutil.rmtree(place, ignore_errors=True)
         _clear(folder)
         with ocp.StandardCheckpointer() as checkpointer:
-            checkpointer.save(aside.absolute(), state)
+            checkpointer.save(aside.absolute(), _arrays(state))
         write_json(aside / MANIFEST, _digests(aside))
         os.replace(aside, place)
         for old in _finished(folder)[:-KEEP]:
@@ -48,7 +51,7 @@ def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
 
     Args:
       folder: where the run's checkpoints are; need not exist.
-      like: a pytree with the wanted shapes and dtypes.
+      like: a pytree of arrays with the wanted shapes and dtypes.
 
     Returns:
       The state, or `None` where there is none, and a sentence for each damaged checkpoint that was
@@ -58,9 +61,16 @@ def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
     for place in reversed(_finished(folder)):
         if _whole(place):
             with ocp.StandardCheckpointer() as checkpointer:
-                return checkpointer.restore(place.absolute(), like), warnings
+                arrays = checkpointer.restore(place.absolute(), _arrays(like))
+            leaves = [jnp.asarray(array) for array in arrays]
+            return jax.tree.unflatten(jax.tree.structure(like), leaves), warnings
         warnings.append(f"checkpoint {place.name} is damaged: using the one before it")
     return None, warnings
+
+
+def _arrays(state: Any) -> list[np.ndarray]:
+    """Return the leaves: orbax need not know the classes of a state, nor its devices."""
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
 
 
 def _clear(folder: Path) -> None:

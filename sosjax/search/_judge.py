@@ -165,14 +165,15 @@ def _visit(one: Any, batches: tuple, wanted: Array, rows: tuple) -> Any:
 
 def _member(task: Task, masks: list[np.ndarray], carried: Calibrated, scores: Scores) -> Member:
     classes = len(task.classes)
+    kernel, bias = map(np.asarray, carried.head)
     return Member(
         task=task.name,
-        classes=task.classes,
+        classes=tuple(task.classes),
         scores=scores,
         masks=tuple(masks),
-        statistics=carried.statistics,
-        kernel=carried.head.kernel[:, :classes],
-        bias=carried.head.bias[:classes],
+        statistics={name: np.asarray(leaf) for name, leaf in carried.statistics.items()},
+        kernel=kernel[:, :classes],
+        bias=bias[:classes],
     )
 
 

@@ -196,7 +196,7 @@ class _Search:
             for warning in warnings:
                 self.progress({"event": warning})
             if state is not None:
-                return jax.tree.map(jnp.asarray, state)
+                return state
         return start._replace(rankings=self.problem.rankings())
 
     def _seconds_before(self, run: RunFolder | None, generation: int) -> float:
@@ -269,7 +269,7 @@ class _Search:
             ]
             members.sort(key=lambda member: (member.scores.parameters, member.scores.flops))
             scores = tuple(member.scores for member in uniform.values())
-            sets.append(TaskSet(task.name, task.classes, jack, tuple(members), scores))
+            sets.append(TaskSet(task.name, tuple(task.classes), jack, tuple(members), scores))
         return tuple(sets)
 
     def _facts(self) -> dict[str, Any]:

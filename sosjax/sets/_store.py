@@ -104,8 +104,9 @@ def _as_json(sets: SetOfSets) -> dict[str, Any]:
 
 
 def _scores(content: dict[str, Any]) -> Scores:
-    values = {field.name: content[field.name] for field in fields(Scores)}
-    return Scores(**values | {"kept": tuple(content["kept"])})
+    values: dict[str, Any] = {field.name: content[field.name] for field in fields(Scores)}
+    values["kept"] = tuple(values["kept"])
+    return Scores(**values)
 
 
 def _task(number: int, content: dict[str, Any], arrays: Any, sizes: list[int]) -> TaskSet:

@@ -19,7 +19,10 @@ Ranking = Sequence[Int[Array, " _size"]]
 class AbstractEncoding(Protocol):
     """Genotypes and what they mean; every genotype in [0, 1]^D is a valid sub-network."""
 
-    sizes: tuple[int, ...]
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units in each group, [G]."""
+        ...
 
     @property
     def dimensions(self) -> int:
