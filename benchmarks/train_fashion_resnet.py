@@ -85,7 +85,7 @@ def train(net: ResNet, images: np.ndarray, labels: np.ndarray, epochs: int, seed
 
 def accuracy(net: ResNet, variables, images: np.ndarray, labels: np.ndarray) -> float:
     """Return the share of images whose largest logit is at their label."""
-    predict = jax.jit(lambda batch: jnp.argmax(net.apply(variables, batch), -1))
+    predict = jax.jit(lambda batch: jnp.argmax(jnp.asarray(net.apply(variables, batch)), -1))
     batches = zip(np.array_split(images, 10), np.array_split(labels, 10), strict=True)
     return float(sum(np.sum(predict(batch) == wanted) for batch, wanted in batches) / len(labels))
 

@@ -18,6 +18,9 @@ class Environment:
       bytes: at most so many bytes of weights and statistics, as stored.
       flops: at most so many FLOPs for one example, two per multiply-accumulate.
 
+    >>> Environment("watch", bytes=64_000).admits({"bytes": 9_000, "flops": 10**6})
+    True
+
     Raises:
       InputError: a limit is no positive number, or there is none.
     """

@@ -15,6 +15,10 @@ def hypervolume(costs: Float[Array, "P K"], reference: Float[Array, " K"]) -> Fl
     Args:
       costs: K >= 1 minimised costs.
       reference: the point that bounds the volume from above.
+
+    >>> costs = jnp.asarray([[1.0, 2.0], [2.0, 1.0]])
+    >>> float(hypervolume(costs, jnp.asarray([3.0, 3.0])))
+    3.0
     """
     inside = (jnp.isfinite(costs) & (costs < reference)).all(-1)
     return _sliced(jnp.where(inside[:, None], costs, reference), reference)

@@ -18,6 +18,11 @@ def log_hypervolume(costs: Float[Array, "P K"], dense: Float[Array, " K-1"]) -> 
     Args:
       costs: error, then one or more costs in their own units. Rows that are not finite add nothing.
       dense: those costs of the dense network.
+
+    A network of a tenth of the size without errors dominates a third of three decades:
+
+    >>> round(float(log_hypervolume(jnp.asarray([[0.0, 10.0]]), jnp.asarray([100.0]))), 4)
+    0.3333
     """
     logs = jnp.log10(jnp.maximum(costs[:, 1:], 1e-30) / dense) / DECADES
     finite = jnp.isfinite(costs).all(-1, keepdims=True)

@@ -73,21 +73,21 @@ class RunFolder:
             isinstance(header, dict) and header.get("format") == FORMAT,
             f"`run` must be a run folder of sosjax, got {path}.",
         )
+        ours, theirs = metadata.version("sosjax"), (header.get("versions") or {}).get("sosjax")
         require(
             header.get("version") == VERSION,
             f"`run` must be of format version {VERSION}, got {header.get('version')!r} in {path}: "
-            f"use sosjax {header.get('versions', {}).get('sosjax')}.",
+            f"use sosjax {theirs}.",
         )
         if asked is not None:
             wanted = json.loads(json.dumps(asked))
-            kept = header.get("asked", {})
+            kept = header.get("asked") or {}
             differing = [key for key in wanted if wanted[key] != kept.get(key)]
             require(
                 not differing,
                 f"`run` must be resumed with what it was started with, got other "
                 f"{', '.join(differing)} for {path}.",
             )
-            ours, theirs = metadata.version("sosjax"), header["versions"]["sosjax"]
             require(
                 ours == theirs,
                 f"`run` must be resumed with the sosjax it was started with, {theirs}, got {ours}.",
@@ -107,15 +107,11 @@ class RunFolder:
     def rewind_journal(self, generation: int) -> list[dict[str, Any]]:
         """Drop the lines after a generation, and a line cut short by a kill; return the rest."""
         lines = []
-        if self.journal.exists():
-            for text in self.journal.read_text().splitlines():
-                try:
-                    line = json.loads(text)
-                except ValueError:
-                    break
-                if line["generation"] > generation:
-                    break
-                lines.append(line)
+        texts = self.journal.read_text(errors="replace") if self.journal.exists() else ""
+        for line in map(_line, texts.splitlines()):
+            if line is None or line["generation"] > generation:
+                break
+            lines.append(line)
         write_whole(self.journal, "".join(json.dumps(line) + "\n" for line in lines))
         return lines
 
@@ -130,6 +126,16 @@ class RunFolder:
                 file.write("".join(json.dumps(line) + "\n" for line in lines))
         except OSError as error:
             raise InputError(f"{self.journal} cannot be written: {error.strerror}.") from error
+
+
+def _line(text: str) -> dict[str, Any] | None:
+    """Return a line of a journal, or `None` for one that was cut short."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    whole = isinstance(line, dict) and {"generation", "seconds"} <= line.keys()
+    return line if whole else None
 
 
 def _header(asked: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,9 @@ STRATEGIES = ("mo-mfea", "random")
 class Settings:
     """How to search.
 
+    >>> Settings(population=20, generations=50).chunk
+    8
+
     Attributes:
       objectives: what is minimised: `"error"` and one or more of parameters, bytes, flops.
       strategy: `"mo-mfea"` or `"random"`.

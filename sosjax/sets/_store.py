@@ -3,9 +3,10 @@
 `sets.json` holds everything but arrays. `sets.safetensors` holds, for task number t with M members,
 `t/mask` uint8 [M, N] (the groups one after the other), `t/kernel` [M, F, C], `t/bias` [M, C] and
 `t/statistics/LEAF` [M, ...]; row i belongs to member i of `sets.json`. The JSON file is written
-last: where it is, the set is whole.
+last, with the other's SHA-256 as `arrays`: where it is, the set is whole.
 """
 
+import hashlib
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def save_sets(sets: SetOfSets, folder: Path) -> None:
             stacked = np.stack([member.statistics[leaf] for member in members])
             arrays[f"{number}/statistics/{leaf}"] = stacked
     save_arrays(folder / ARRAYS_NAME, arrays)
-    write_json(folder / JSON_NAME, _as_json(sets))
+    write_json(folder / JSON_NAME, _as_json(sets) | {"arrays": _digest(folder)})
 
 
 def load_sets(folder: Path) -> SetOfSets:
@@ -64,6 +65,11 @@ def load_sets(folder: Path) -> SetOfSets:
         "use the sosjax that wrote it.",
     )
     arrays, _ = load_arrays(Path(folder) / ARRAYS_NAME)
+    require(
+        content.get("arrays") == _digest(Path(folder)),
+        f"{Path(folder) / ARRAYS_NAME} must belong to {JSON_NAME}, got one that was not written "
+        "with it.",
+    )
     try:
         sizes = [group["size"] for group in content["network"]["groups"]]
         tasks = tuple(
@@ -76,9 +82,13 @@ def load_sets(folder: Path) -> SetOfSets:
         raise InputError(
             f"{path} must be a whole {FORMAT} file, got a damaged one: {error!r}."
         ) from None
-    own = ("format", "version", "tasks", "environments")
+    own = ("format", "version", "tasks", "environments", "arrays")
     facts = {key: value for key, value in content.items() if key not in own}
     return SetOfSets(tasks, environments, facts)
+
+
+def _digest(folder: Path) -> str:
+    return hashlib.sha256((folder / ARRAYS_NAME).read_bytes()).hexdigest()
 
 
 def _as_json(sets: SetOfSets) -> dict[str, Any]:
@@ -125,10 +135,11 @@ def _task(number: int, content: dict[str, Any], arrays: Any, sizes: list[int]) -
         )
         for row, scores in enumerate(content["members"])
     )
-    for member in members:
-        require(
-            tuple(int(mask.sum()) for mask in member.masks) == member.scores.kept,
-            f"{ARRAYS_NAME} must belong to {JSON_NAME}, got other masks for {member.task!r}.",
+    masks = [tuple(int(mask.sum()) for mask in member.masks) for member in members]
+    require(
+        len(arrays[f"{number}/mask"]) == len(members)
+        and masks == [member.scores.kept for member in members],
+        f"{ARRAYS_NAME} must belong to {JSON_NAME}, got other masks for {member.task!r}.",
         )
     return TaskSet(
         name=content["name"],

@@ -58,6 +58,21 @@ class MOMFEA(PopulationBasedAlgorithm):
     `fitness` is an array [P, K] of minimised costs. Rows that are not finite rank last and never
     displace a finite one.
 
+    >>> strategy = MOMFEA(8, {"x": jnp.zeros(3)}, tasks=2)
+    >>> params, key = strategy.default_params, jax.random.key(0)
+    >>> children = {"x": jax.random.uniform(key, (8, 3))}
+    >>> def judge(genotypes, skill_factors):  # two objectives of each row's own task
+    ...     distance = jnp.abs(genotypes["x"][:, 1:] - skill_factors[:, None]).sum(-1)
+    ...     return jnp.stack([genotypes["x"][:, 0] + distance, 1 - genotypes["x"][:, 0]], -1)
+    >>> state = strategy.init(key, children, judge(children, strategy.skill_factors), params)
+    >>> for step in range(3):
+    ...     ask_key, tell_key = jax.random.split(jax.random.fold_in(key, step))
+    ...     children, state = strategy.ask(ask_key, state, params)
+    ...     costs = judge(children, strategy.skill_factors)
+    ...     state, metrics = strategy.tell(tell_key, children, costs, state, params)
+    >>> state.population.shape, int(metrics["generation_counter"])
+    ((8, 3), 3)
+
     Attributes:
       tasks: the number of tasks, T.
       skill_factors: the task of every individual, int32 [P].
