@@ -144,8 +144,8 @@ def test_demo_finds_a_free_folder(folder, searched, capsys):
     for name in ("sosjax-demo", "sosjax-demo-2", "sosjax-demo-3"):
         assert main(["demo"]) == 0
         out = capsys.readouterr().out
-        assert out == f"{name}/report.html\nexport: {name}/exports/tops-microcontroller\n"
-        assert (folder / name / "exports" / "tops-microcontroller").is_dir()
+        assert out == f"{name}/report.html\nexport: {name}/exports/tops-sensor\n"
+        assert (folder / name / "exports" / "tops-sensor").is_dir()
     assert failure(capsys, "demo", "--out", "sosjax-demo").startswith("`--out` must be new")
 
 

@@ -28,7 +28,7 @@ def test_example_is_valid_and_means_the_defaults(tmp_path):
     assert config.text == example_text()
     assert [task.name for task in config.tasks] == ["tops", "accessories", "long", "summer"]
     assert config.environments == (
-        Environment("microcontroller", bytes=32_000),
+        Environment("sensor", bytes=32_000),
         Environment("watch", parameters=20_000),
         Environment("phone", flops=2_500_000),
     )

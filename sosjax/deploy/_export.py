@@ -5,6 +5,7 @@ arrays), `network.stablehlo` (`jax.export`, weights inside, symbolic batch, CPU,
 `check.safetensors` (inputs and the logits expected of them).
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -31,6 +32,7 @@ from ._network import Network, shrink
 
 FORMAT = "sosjax-network"
 VERSION = 1
+FILES = ("weights.safetensors", "network.stablehlo")
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
@@ -60,8 +62,9 @@ def export(jat: Jat, member: Member, folder: str | Path) -> Certificate:
     try:
         aside.mkdir(parents=True)
         save_weights(aside / "weights.safetensors", network.params)
-        write_json(aside / "architecture.json", _architecture(jat, member, network, certificate))
         write_whole(aside / "network.stablehlo", _stablehlo(jat, network))
+        description = _architecture(jat, member, network, certificate)
+        write_json(aside / "architecture.json", description | {"files": _digests(aside)})
         check = {"inputs": inputs, "logits": np.asarray(network(inputs))}
         save_arrays(aside / "check.safetensors", check)
         verify_in_fresh_process(aside)
@@ -85,6 +88,52 @@ def load_network(folder: str | Path, apply: Any = None) -> Network:
       InputError: a file is missing, damaged or of another version, or `apply` is needed.
     """
     folder = Path(folder)
+    content = _description(folder)
+    _whole_file(folder, "weights.safetensors", content)
+    try:
+        classes, architecture = tuple(content["classes"]), content["architecture"]
+        full, wanted = (
+            _tree({name: _struct(leaf, key) for name, leaf in content["leaves"].items()})
+            for key in ("full", "shape")
+        )
+        if architecture is not None:
+            apply, full = network_from(architecture)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder}/architecture.json must be a whole {FORMAT} file, got a damaged one: "
+            f"{error!r}."
+        ) from None
+    require(
+        apply is not None,
+        "`apply` must be the full network's function, since the architecture names no family, "
+        "got None.",
+    )
+    params = load_weights(folder / "weights.safetensors", wanted)
+    return Network(shrunk_apply(apply, full), params, classes)
+
+
+def load_stablehlo(folder: str | Path) -> Any:
+    """Load the exported program: a function from inputs [B, ...] to logits, for any B.
+
+    Raises:
+      InputError: the file is missing or damaged, or of a version that this JAX does not read.
+    """
+    folder = Path(folder)
+    # Checked first: the parser of a damaged program may end the process.
+    content = _whole_file(folder, "network.stablehlo", _description(folder))
+    try:
+        return jax.jit(jax_export.deserialize(bytearray(content)).call)
+    except ValueError as error:
+        raise InputError(
+            f"{folder}/network.stablehlo must be of a version that this JAX reads, got: {error}."
+        ) from None
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+
+
+def _description(folder: Path) -> dict[str, Any]:
     content = read_json(folder / "architecture.json")
     require(
         isinstance(content, dict)
@@ -92,32 +141,21 @@ def load_network(folder: str | Path, apply: Any = None) -> Network:
         and content.get("version") == VERSION,
         f"{folder}/architecture.json must be a {FORMAT} file of version {VERSION}.",
     )
-    full = _tree({name: _struct(leaf, "full") for name, leaf in content["leaves"].items()})
-    if content["architecture"] is not None:
-        apply, full = network_from(content["architecture"])
-    require(
-        apply is not None,
-        "`apply` must be the full network's function, since the architecture names no family, "
-        "got None.",
-    )
-    wanted = {name: _struct(leaf, "shape") for name, leaf in content["leaves"].items()}
-    params = load_weights(folder / "weights.safetensors", _tree(wanted))
-    return Network(shrunk_apply(apply, full), params, tuple(content["classes"]))
+    return content
 
 
-def load_stablehlo(folder: str | Path) -> Any:
-    """Load the exported program: a function from inputs [B, ...] to logits, for any B.
-
-    Raises:
-      InputError: the file is missing or damaged.
-    """
-    path = Path(folder) / "network.stablehlo"
+def _whole_file(folder: Path, name: str, description: dict[str, Any]) -> bytes:
+    """Read a file whose checksum is in the description."""
     try:
-        return jax.jit(jax_export.deserialize(bytearray(path.read_bytes())).call)
-    except FileNotFoundError:
-        raise InputError(f"{path} must be a file, got none there.") from None
-    except Exception as error:  # flatbuffers and MLIR raise errors of many types
-        raise InputError(f"{path} must be a whole StableHLO file, got: {error}.") from None
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise InputError(f"{folder}/{name} must be a file, got none: {error.strerror}.") from None
+    digests = description.get("files")
+    require(
+        isinstance(digests, dict) and digests.get(name) == hashlib.sha256(content).hexdigest(),
+        f"{folder}/{name} must be the file that was exported, got another or a damaged one.",
+    )
+    return content
 
 
 def differences(folder: Path) -> dict[str, float]:
@@ -159,14 +197,19 @@ def _stablehlo(jat: Jat, network: Network) -> bytes:
     (batch,) = jax_export.symbolic_shape("batch")
     example = jax.ShapeDtypeStruct((batch, *jat.graph.inputs.shape), np.float32)
     program = jax.jit(lambda inputs: network.apply(network.params, inputs))
+    # Else the file would name the source files of this machine.
+    limit = "jax_traceback_in_locations_limit"
+    frames = getattr(jax.config, limit)
+    jax.config.update(limit, 0)
     try:
-        exported = jax_export.export(program, platforms=PLATFORMS)(example)
+        return bytes(jax_export.export(program, platforms=PLATFORMS)(example).serialize())
     except (TypeError, InconclusiveDimensionOperation) as error:
         raise InputError(
             "`apply` must trace for a batch of any size to be exported (`x.shape[0]`, not "
             f"`len(x)`), got: {error}"
         ) from error
-    return bytes(exported.serialize())
+    finally:
+        jax.config.update(limit, frames)
 
 
 def _architecture(

@@ -61,7 +61,7 @@ class Kernel:
     def __post_init__(self) -> None:
         require_known("search.fitness", self.mode, MODES)
         require_number("search.chunk", self.chunk, 1, whole=True)
-        require_number("search.penalty", self.penalty, 1e-6)
+        require_number("search.penalty", self.penalty, 1e-4)
 
     @property
     def lanes(self) -> int:
@@ -120,6 +120,8 @@ class Kernel:
         self, params: Any, task: TaskBatch, masks: list[Bool[Array, " _size"]]
     ) -> tuple[Array, Calibrated]:
         """Fit a sub-network to a task's examples without training.
+
+        The examples must not be padded: padding would count in statistics and head.
 
         Returns:
           Its error (leave-one-out when recalibrated) and what it now carries.

@@ -12,8 +12,6 @@ import jax.numpy as jnp
 
 from .._types import Array, Bool, Float
 
-BLOCK = 32
-
 
 class RidgeHead(NamedTuple):
     """A linear head, logits = features @ kernel + bias.
@@ -65,6 +63,14 @@ def ridge_head(
     Returns:
       The head, and each example's logits by the head fitted on all the other examples.
     """
+    # Accelerators multiply float32 in fewer bits unless told otherwise: too few to invert.
+    with jax.default_matmul_precision("highest"):
+        return _fitted(features, targets, prior, penalty)
+
+
+def _fitted(
+    features: Array, targets: Array, prior: RidgeHead, penalty: float
+) -> tuple[RidgeHead, Array]:
     count = len(features)
     center = features.mean(0)
     centered = features - center
@@ -88,10 +94,10 @@ def error_rate(
 ) -> Float[Array, ""]:
     """Return the share of rows whose largest logit among the valid classes is not the target's.
 
-    Rows of zeros are padding and count neither way.
+    Infinite if a logit is not finite. Rows of zeros are padding and count in neither.
     """
     logits = jnp.where(valid, logits, -jnp.inf)
     real = targets.any(-1)
     wrong = (logits.argmax(-1) != targets.argmax(-1)) & real
-    finite = jnp.isfinite(jnp.where(valid, logits, 0)).all()
+    finite = jnp.isfinite(jnp.where(valid & real[:, None], logits, 0)).all()
     return jnp.where(finite, wrong.sum() / real.sum(), jnp.inf)

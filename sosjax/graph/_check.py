@@ -74,4 +74,11 @@ def check_sites(
             f"contraction with another, got {sum(uses)} consuming of {len(uses)}.",
         )
     for pair in statistics:
-        normalised(program, pair)
+        source, axis = normalised(program, pair)
+        shapes = [program.shapes[program.leaves[leaf]] for leaf in (pair.mean, pair.variance)]
+        wanted = (program.shapes[source][axis],)
+        require(
+            shapes == [wanted, wanted],
+            f"`statistics` {pair.mean} must be a mean and a variance of shape {list(wanted)}, "
+            f"got {[list(shape) for shape in shapes]}.",
+        )

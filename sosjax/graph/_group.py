@@ -28,6 +28,12 @@ class Group:
         require_number(f"groups {self.name}.size", self.size, 1, whole=True)
         object.__setattr__(self, "slices", tuple((leaf, int(axis)) for leaf, axis in self.slices))
         require(len(self.slices) > 0, f"`groups` {self.name}.slices must not be empty.")
+        for leaf, axis in self.slices:
+            require(
+                self.slices.count((leaf, axis)) == 1,
+                f"`groups` {self.name}.slices must not name an axis twice, "
+                f"got axis {axis} of {leaf}.",
+            )
 
 
 @final

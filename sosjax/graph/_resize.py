@@ -83,6 +83,7 @@ def resized_params(
       InputError: it is not known how this primitive runs on smaller arrays.
     """
     if name in _FREE:
+        _refuse_mixing(name, params, traced[0], shapes[0])
         return params
     if name == "conv_general_dilated":
         if params["feature_group_count"] == 1 and params["batch_group_count"] == 1:
@@ -97,6 +98,17 @@ def resized_params(
         f"`groups` must not cut the operands of `{name}`, which cannot be made smaller yet, "
         f"got shapes {shapes} for {traced}."
     )
+
+
+def _refuse_mixing(name: str, params: dict[str, Any], traced: Shape, shape: Shape) -> None:
+    """Refuse to reduce or pool over a cut axis: under a mask the removed units would be felt."""
+    windows = params.get("window_dimensions", ())
+    pooled = [axis for axis, size in enumerate(windows) if size != 1]
+    reduced = params["axes"] if name in ("reduce_max", "reduce_min", "reduce_sum") else ()
+    if any(shape[axis] != traced[axis] for axis in (*reduced, *pooled)):
+        raise InputError(
+            f"`groups` must not cut an axis that `{name}` goes over, got {shape} for {traced}."
+        )
 
 
 def _broadcast_shape(params: dict[str, Any], traced: Shape, shape: Shape) -> Shape:

@@ -40,7 +40,7 @@ def table(folder: Path) -> Group:
 def _rows(result: Result) -> Table:
     rows = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     rows.add_column("\nTask", overflow="fold", min_width=8)
-    rows.add_column("\nEnvironment", overflow="fold", min_width=15)
+    rows.add_column("\nEnvironment", overflow="fold", min_width=11)
     rows.add_column("\nParameters", justify="right", no_wrap=True, min_width=13)
     rows.add_column("\nBytes", justify="right", no_wrap=True)
     rows.add_column("\nFLOPs", justify="right", no_wrap=True)

@@ -160,9 +160,9 @@ class _Search:
         settings, last = self.settings, self.settings.generations + 1
         start, state = time.monotonic(), self._start(run)
         seconds = self._seconds_before(run, int(state.generation))
-        advance = jax.jit(self._advance)
+        advance, key = jax.jit(self._advance), jax.random.key(settings.seed)
         while (done := int(state.generation)) < last:
-            state, volumes = advance(self.problem.jat.params, self.problem.search, state)
+            state, volumes = advance(self.problem.jat.params, self.problem.search, key, state)
             elapsed = seconds + time.monotonic() - start
             lines = [
                 self._line(done + index, volume, elapsed)
@@ -203,21 +203,25 @@ class _Search:
         lines = run.rewind_journal(generation - 1) if run is not None else []
         return lines[-1]["seconds"] if lines else 0.0
 
-    def _advance(self, params: Any, batch: Any, state: _Progressed) -> tuple[_Progressed, Array]:
+    def _advance(
+        self, params: Any, batch: Any, key: Array, state: _Progressed
+    ) -> tuple[_Progressed, Array]:
         """Run up to `checkpoint_every` generations; the last block stops early."""
 
         def step(state: _Progressed, _: None) -> tuple[_Progressed, Array]:
             unfinished = state.generation <= self.settings.generations
             return jax.lax.cond(
                 unfinished,
-                lambda: self._generation(params, batch, state),
+                lambda: self._generation(params, batch, key, state),
                 lambda: (state, jnp.zeros(len(self.problem.tasks))),
             )
 
         return jax.lax.scan(step, state, length=self.settings.checkpoint_every)
 
-    def _generation(self, params: Any, batch: Any, state: _Progressed) -> tuple[_Progressed, Array]:
-        key = jax.random.fold_in(jax.random.key(self.settings.seed), state.generation)
+    def _generation(
+        self, params: Any, batch: Any, key: Array, state: _Progressed
+    ) -> tuple[_Progressed, Array]:
+        key = jax.random.fold_in(key, state.generation)
         sample_key, ask_key, tell_key = jax.random.split(key, 3)
         children, memory = self.strategy.ask(ask_key, state.strategy, self.params)
         first = self._sample(sample_key, len(children))

@@ -139,8 +139,8 @@ def _task(number: int, content: dict[str, Any], arrays: Any, sizes: list[int]) -
     require(
         len(arrays[f"{number}/mask"]) == len(members)
         and masks == [member.scores.kept for member in members],
-        f"{ARRAYS_NAME} must belong to {JSON_NAME}, got other masks for {member.task!r}.",
-        )
+        f"{ARRAYS_NAME} must belong to {JSON_NAME}, got other masks for {content['name']!r}.",
+    )
     return TaskSet(
         name=content["name"],
         classes=tuple(content["classes"]),

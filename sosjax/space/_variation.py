@@ -30,7 +30,8 @@ def sbx(
     beta = jnp.where(jax.random.bernoulli(cross_key, shape=first.shape), beta, 1.0)
     middle, half = (first + second) / 2, beta * (first - second) / 2
     half = jnp.where(jax.random.bernoulli(swap_key, shape=first.shape), half, -half)
-    return jnp.clip(middle + half, 0, 1), jnp.clip(middle - half, 0, 1)
+    one, two = jnp.clip(middle + half, 0, 1), jnp.clip(middle - half, 0, 1)
+    return one.astype(first.dtype), two.astype(first.dtype)
 
 
 def polynomial_mutation(
@@ -54,4 +55,5 @@ def polynomial_mutation(
     up = 1 - (2 * (1 - u) + (2 * u - 1) * genotypes ** (eta + 1)) ** power
     step = jnp.where(u < 0.5, down, up)
     chosen = jax.random.uniform(choose_key, genotypes.shape) < rate
-    return jnp.clip(genotypes + jnp.where(chosen, step, 0), 0, 1)
+    mutants = jnp.clip(genotypes + jnp.where(chosen, step, 0), 0, 1)
+    return mutants.astype(genotypes.dtype)

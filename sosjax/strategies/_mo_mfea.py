@@ -91,6 +91,7 @@ class MOMFEA(PopulationBasedAlgorithm):
             task.
         """
         require_number("tasks", tasks, 1, whole=True)
+        require_number("population_size", population_size, 0, whole=True)
         require(
             population_size >= 2 * tasks
             and population_size % tasks == 0
@@ -183,6 +184,14 @@ class MOMFEA(PopulationBasedAlgorithm):
         rows, costs = jax.tree.map(lambda leaf: leaf.reshape(-1, leaf.shape[-1]), kept)
         state = State(rows, costs, state.generation_counter + 1)
         return state, self.metrics_fn(key, children, fitness, state, params)
+
+    def get_best_solution(self, state: Any) -> Any:
+        """Refuse: there is no one best of several objectives; see `get_population`.
+
+        Raises:
+          NotImplementedError: always.
+        """
+        raise NotImplementedError("MOMFEA has no one best solution: take a front of the population")
 
     def _by_task(self, rows: Array) -> Array:
         return rows.reshape(self.tasks, -1, *rows.shape[1:])

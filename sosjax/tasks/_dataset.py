@@ -86,5 +86,7 @@ class Dataset:
             f"`{part}.labels` must be in [0, {len(self.classes)}), "
             f"got {labels.min()} to {labels.max()}.",
         )
+        with np.errstate(over="ignore"):
+            inputs = inputs.astype(np.float32, copy=False)
         require_finite(f"{part}.inputs", inputs)
-        return Split(inputs.astype(np.float32, copy=False), labels.astype(np.int32))
+        return Split(inputs, labels.astype(np.int32))

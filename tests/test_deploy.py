@@ -1,0 +1,311 @@
+"""Members cut out, certified, and carried to other processes."""
+
+import json
+import shutil
+from dataclasses import replace
+from functools import cache
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problem import (
+    ARCHITECTURE,
+    SHAPE,
+    contents,
+    found,
+    found_by_perceptron,
+    mlp_apply,
+    network,
+    perceptron,
+)
+
+from sosjax import (
+    InputError,
+    certify,
+    check_inputs,
+    export,
+    load_network,
+    load_sets,
+    load_stablehlo,
+    resnet,
+    save_sets,
+    shrink,
+)
+from sosjax._tree import named_leaves
+from sosjax.deploy import _export as exporting
+
+
+def smallest():
+    return found().tasks[0].members[0]
+
+
+def inputs(count=4, seed=0):
+    return np.random.default_rng(seed).random((count, *SHAPE), np.float32)
+
+
+@cache
+def masked_logits(jat):
+    return jax.jit(jat.graph.logits)
+
+
+@st.composite
+def drawn_masks(draw, sizes):
+    units = [draw(st.sets(st.integers(0, size - 1), min_size=1)) for size in sizes]
+    return tuple(
+        np.isin(np.arange(size), list(kept)) for size, kept in zip(sizes, units, strict=True)
+    )
+
+
+def with_masks(jat, member, masks):
+    """Return the member with other masks, and the costs that they have."""
+    kept = tuple(int(mask.sum()) for mask in masks)
+    costs = jat.graph.cost(np.array(kept), len(member.classes))
+    scores = replace(member.scores, kept=kept, **{name: int(cost) for name, cost in costs.items()})
+    return replace(member, masks=masks, scores=scores)
+
+
+@pytest.mark.parametrize("which", ["resnet", "perceptron"])
+@settings(max_examples=4)
+@given(data=st.data())
+def test_shrunk_is_masked(which, data):
+    jat, sets = {
+        "resnet": (network, found),
+        "perceptron": (perceptron, found_by_perceptron),
+    }[which]
+    jat, sets = jat(), sets()
+    task = sets.tasks[data.draw(st.integers(0, 1))]
+    masks = data.draw(drawn_masks(jat.graph.sizes))
+    member = with_masks(jat, task.members[-1], masks)
+    net = shrink(jat, member)
+    certificate = certify(jat, member, net, inputs())
+    assert certificate.difference <= 1e-4 and certificate.examples == 4
+    counted = {name: getattr(certificate, name) for name in member.scores.costs}
+    assert counted == member.scores.costs
+    assert net.classes == member.classes
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(net.params))
+
+
+@pytest.mark.parametrize("cost", ["parameters", "bytes", "flops"])
+def test_certificate_refuses_other_costs(cost):
+    member = smallest()
+    wrong = replace(member.scores, **{cost: getattr(member.scores, cost) + 1})
+    with pytest.raises(RuntimeError, match="The shrunk network is not what the search judged"):
+        certify(network(), replace(member, scores=wrong), shrink(network(), member), inputs())
+
+
+def test_certificate_refuses_other_outputs():
+    member = smallest()
+    other = replace(member, bias=member.bias + np.float32(2e-4))
+    with pytest.raises(RuntimeError, match=r"outputs differ by 2\.\d\de-04 \(at most 1e-04"):
+        certify(network(), member, shrink(network(), other), inputs())
+    other = replace(member, bias=member.bias * np.float32("nan"))
+    with pytest.raises(RuntimeError, match="outputs differ by nan"):
+        certify(network(), other, shrink(network(), other), inputs())
+
+
+def test_masks_that_keep_nothing_are_refused():
+    member = smallest()
+    empty = replace(member, masks=(member.masks[0] & False, *member.masks[1:]))
+    with pytest.raises(InputError, match="`masks` trunk0 must keep 1 to 4 units"):
+        shrink(network(), empty)
+
+
+def test_member_read_from_a_folder_is_the_member(tmp_path):
+    save_sets(found(), tmp_path)
+    loaded = load_sets(tmp_path)
+    assert contents(loaded) == contents(found())
+    for one, other in zip(loaded.tasks, found().tasks, strict=True):
+        for read, member in zip(one.members, other.members, strict=True):
+            pairs = zip(
+                jax.tree.leaves(shrink(network(), read).params),
+                jax.tree.leaves(shrink(network(), member).params),
+                strict=True,
+            )
+            assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Return the folder of the smallest member; whoever changes it copies it first."""
+    folder = tmp_path_factory.mktemp("exported") / "small"
+    certificate = export(network(), smallest(), folder)
+    assert certificate.parameters == smallest().scores.parameters
+    return folder
+
+
+@pytest.fixture
+def copied(exported, tmp_path):
+    return shutil.copytree(exported, tmp_path / "copy")
+
+
+def test_export_holds_all_that_is_needed(exported):
+    assert sorted(path.name for path in exported.parent.rglob("*")) == [
+        "architecture.json",
+        "check.safetensors",
+        "network.stablehlo",
+        "small",
+        "weights.safetensors",
+    ]
+    content = json.loads((exported / "architecture.json").read_text())
+    assert (content["format"], content["version"]) == ("sosjax-network", 1)
+    assert content["classes"] == ["ant", "cat", "dog"] and content["task"] == "legs"
+    assert content["architecture"] == json.loads(json.dumps(ARCHITECTURE))
+    assert content["scores"]["parameters"] == smallest().scores.parameters
+    assert content["certificate"]["difference"] <= 1e-4
+    kept = [np.flatnonzero(mask).tolist() for mask in smallest().masks]
+    assert [group["kept"] for group in content["groups"]] == kept
+    # Neither this machine's folders nor the names of source files travel along.
+    program = (exported / "network.stablehlo").read_bytes()
+    assert b".py" not in program and str(exported.parent).encode() not in program
+    sizes = [leaf["shape"] for leaf in content["leaves"].values()]
+    assert sum(4 * int(np.prod(size)) for size in sizes) == smallest().scores.bytes
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_loaded_networks_give_the_same(batch, exported):
+    images = inputs(batch, batch)
+    loaded, program = load_network(exported), load_stablehlo(exported)
+    full = named_leaves(network().params)
+    leaves = smallest().leaves(full, "params/head/kernel", "params/head/bias")
+    params = jax.tree.unflatten(
+        jax.tree.structure(network().params), [leaves[name] for name in full]
+    )
+    wanted = masked_logits(network())(params, images, smallest().masks)
+    assert loaded.classes == smallest().classes and wanted.shape == (batch, 3)
+    np.testing.assert_allclose(loaded(images), wanted, atol=1e-4)
+    np.testing.assert_allclose(program(images), wanted, atol=1e-4)
+
+
+def test_existing_folder_is_refused(exported, tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "mine").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("here", "link"):
+        with pytest.raises(InputError, match="`out` must be a new folder, got one that exists"):
+            export(network(), smallest(), tmp_path / name)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["here", "link", "mine"]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("other outputs"), OSError(28, "No space left")])
+def test_export_is_whole_or_not_at_all(failure, tmp_path, monkeypatch):
+    def failing(folder):
+        assert (folder / "weights.safetensors").exists()
+        raise failure
+
+    monkeypatch.setattr(exporting, "verify_in_fresh_process", failing)
+    wanted = InputError if isinstance(failure, OSError) else RuntimeError
+    with pytest.raises(wanted, match="other outputs|`out` .* cannot be written: No space left"):
+        export(network(), smallest(), tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_export_that_differs_when_loaded_again_is_refused(copied):
+    content = json.loads((copied / "architecture.json").read_text())
+    assert set(exporting.differences(copied)) == {"stablehlo", "safetensors"}
+    check = copied / "check.safetensors"
+    arrays, _ = exporting.load_arrays(check)
+    exporting.save_arrays(check, arrays | {"logits": arrays["logits"] + 1})
+    assert exporting.differences(copied)["safetensors"] == pytest.approx(1, abs=1e-3)
+    assert content["architecture"]["family"] == "resnet"
+    with pytest.raises(RuntimeError, match="The export gives other outputs when loaded again"):
+        exporting.verify_in_fresh_process(copied)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
+def test_truncated_files_are_refused(share, copied):
+    loads = {
+        "weights.safetensors": load_network,
+        "architecture.json": load_network,
+        "network.stablehlo": load_stablehlo,
+    }
+    for name, load in loads.items():
+        content = (copied / name).read_bytes()
+        (copied / name).write_bytes(content[: int(share * (len(content) - 2))])
+        with pytest.raises(InputError) as refusal:
+            load(copied)
+        assert str(refusal.value).startswith(f"{copied}/{name} must ")
+        (copied / name).unlink()
+        with pytest.raises(InputError, match=f"{name} must be a .*file, got no"):
+            load(copied)
+        (copied / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "network.stablehlo"])
+def test_a_flipped_bit_is_noticed(name, copied):
+    content = bytearray((copied / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copied / name).write_bytes(bytes(content))
+    load = load_network if name == "weights.safetensors" else load_stablehlo
+    with pytest.raises(InputError) as refusal:
+        load(copied)
+    assert str(refusal.value) == (
+        f"{copied}/{name} must be the file that was exported, got another or a damaged one."
+    )
+
+
+def edited(folder, change):
+    content = json.loads((folder / "architecture.json").read_text())
+    change(content)
+    (folder / "architecture.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("leaves"),
+        lambda content: content.update(leaves=[]),
+        lambda content: content.pop("classes"),
+        lambda content: content.pop("architecture"),
+        lambda content: content["architecture"].pop("widths"),
+        lambda content: content["architecture"].update(widths="wide"),
+        lambda content: content["architecture"].update(family="vit"),
+        lambda content: content["leaves"]["params/head/bias"].update(shape=[7]),
+        lambda content: content["leaves"]["params/head/bias"].update(dtype="float33"),
+        lambda content: content.update(version=2),
+        lambda content: content.update(format="other"),
+    ],
+)
+def test_damaged_architecture_is_refused(change, copied):
+    edited(copied, change)
+    with pytest.raises(InputError, match="must "):
+        load_network(copied)
+
+
+def test_network_given_as_a_function(tmp_path):
+    member = found_by_perceptron().tasks[1].members[-1]
+    folder = tmp_path / "perceptron"
+    export(perceptron(), member, folder)
+    images = inputs(5)
+    wanted = shrink(perceptron(), member)(images)
+    np.testing.assert_allclose(load_network(folder, mlp_apply)(images), wanted, atol=1e-4)
+    np.testing.assert_allclose(load_stablehlo(folder)(images), wanted, atol=1e-4)
+    with pytest.raises(InputError) as refusal:
+        load_network(folder)
+    assert str(refusal.value) == (
+        "`apply` must be the full network's function, since the architecture names no family, "
+        "got None."
+    )
+
+
+def test_names_never_become_paths(tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "verify_in_fresh_process", lambda folder: {})
+    member = replace(smallest(), task="../../x", classes=("<b>", "/etc", ".."))
+    export(network(), member, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert load_network(tmp_path / "out").classes == ("<b>", "/etc", "..")
+
+
+def test_check_inputs():
+    images = check_inputs(network(), 3)
+    assert images.shape == (3, *SHAPE) and images.dtype == np.float32
+    assert 0 <= images.min() and images.max() < 1
+    assert np.array_equal(images, check_inputs(network(), 3))
+    with pytest.raises(InputError, match="`count` must be at least 1, got 0"):
+        check_inputs(network(), 0)
+
+
+def test_weights_of_another_network_are_refused(exported):
+    with pytest.raises(InputError, match="`weights` must fit the model, got .* for float32"):
+        resnet(exported / "weights.safetensors", (4, 6), (1, 1), classes=6, input_shape=SHAPE)

@@ -1,0 +1,167 @@
+"""The fitness kernel: every candidate by itself, all in one program."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from problem import TASKS, make_data, make_mlp, network, perceptron
+
+from sosjax import Bits, InputError, Kernel, Ratios
+from sosjax._tree import named_leaves, with_leaves
+from sosjax.fitness import _kernel as kernels
+from sosjax.fitness._batch import task_batch
+from sosjax.graph._program import trace
+from sosjax.graph._shrink import shrink_params, shrunk_apply
+
+LABELS = [task.labels(make_data()) for task in TASKS]
+
+
+def batch_of(data=None, limit=24):
+    return task_batch((data or make_data()).search, "search", LABELS, limit=limit)
+
+
+def genotypes(encoding, count=5, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.random((len(TASKS), count, encoding.dimensions), np.float32)
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """Return a function: genotypes of the perceptron to costs, compiled once."""
+    kernel = Kernel(perceptron().graph, Ratios(perceptron().graph.sizes))
+    batch = batch_of()
+    rankings = jax.jit(kernel.rankings)(perceptron().params, batch)
+    costs = jax.jit(kernel.costs)
+    return lambda genes: np.asarray(costs(perceptron().params, batch, rankings, genes))
+
+
+def test_rows_are_independent(judged):
+    genes = genotypes(Ratios(perceptron().graph.sizes))
+    costs = judged(genes)
+    order = np.array([3, 0, 4, 2, 1])
+    assert np.array_equal(judged(genes[:, order]), costs[:, order])
+    others = genotypes(Ratios(perceptron().graph.sizes), seed=1)
+    others[:, 2] = genes[:, 2]
+    assert np.array_equal(judged(others)[:, 2], costs[:, 2])
+    assert not np.array_equal(judged(others)[:, 1], costs[:, 1])
+    assert len(np.unique(costs[0], axis=0)) > 2
+
+
+def test_tasks_are_independent(judged):
+    genes = genotypes(Ratios(perceptron().graph.sizes))
+    others = genes.copy()
+    others[1] = 0
+    assert np.array_equal(judged(others)[0], judged(genes)[0])
+
+
+def test_costs_are_the_graphs(judged):
+    genes = np.ones((len(TASKS), 5, 2), np.float32)
+    rows = judged(genes)
+    graph = perceptron().graph
+    for number, task in enumerate(TASKS):
+        costs = graph.cost(np.array(graph.sizes), len(task.classes))
+        assert rows[number, 0, 1:].tolist() == [int(cost) for cost in costs.values()]
+        assert 0 <= rows[number, 0, 0] <= 1
+
+
+def test_not_finite_rows_are_infinite_in_everything():
+    jat = make_mlp(gate=(1.0, 0.0, 0.0, 0.0))
+    encoding = Bits(jat.graph.sizes)
+    kernel = Kernel(jat.graph, encoding)
+    batch = batch_of()
+    rankings = jax.jit(kernel.rankings)(jat.params, batch)
+    genes = genotypes(encoding, 6)
+    costs = np.asarray(jax.jit(kernel.costs)(jat.params, batch, rankings, genes))
+    alive = genes[..., 0] >= 0.5
+    assert alive.any() and not alive.all()
+    assert np.isfinite(costs[alive]).all()
+    assert (costs[~alive] == np.inf).all()
+
+
+@pytest.mark.parametrize("mode", ["recalibrated", "raw"])
+def test_error_is_that_of_the_shrunk_network(mode):
+    graph = network().graph
+    kernel = Kernel(graph, Ratios(graph.sizes), mode)
+    masks = [np.arange(size) % 2 == 0 for size in graph.sizes]
+    data = make_data()
+    search = jax.tree.map(lambda leaf: leaf[0], batch_of(limit=60))
+    own = jax.tree.map(lambda leaf: leaf[0], task_batch(data.validation, "validation", LABELS))
+    _, carried = jax.jit(kernel.calibrate)(network().params, search, masks)
+    error = float(jax.jit(kernel.error)(network().params, own, masks, carried))
+    leaves = named_leaves(network().params) | carried.statistics
+    leaves |= {graph.head.kernel: carried.head.kernel, graph.head.bias: carried.head.bias}
+    params = shrink_params(graph, with_leaves(network().params, leaves), masks)
+    rows = np.isin(data.validation.labels, LABELS[0])
+    logits = shrunk_apply(graph.apply, graph.shapes)(params, data.validation.inputs[rows])
+    labels = np.array([LABELS[0].index(label) for label in data.validation.labels[rows]])
+    assert error == pytest.approx(float((np.asarray(logits).argmax(1) != labels).mean()), abs=1e-6)
+    assert 0 < error < 1
+
+
+def convolutions(jaxpr):
+    """Yield the shapes of what every convolution of a program reads, loops and all."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "conv_general_dilated":
+            yield tuple(equation.invars[0].aval.shape)
+        for inner in jax.tree.leaves(
+            list(equation.params.values()), is_leaf=lambda leaf: hasattr(leaf, "jaxpr")
+        ):
+            inner = getattr(inner, "jaxpr", inner)
+            if hasattr(inner, "eqns"):
+                yield from convolutions(inner)
+
+
+def traced(population, chunk, monkeypatch, backend="gpu"):
+    monkeypatch.setattr(kernels.jax, "default_backend", lambda: backend)
+    graph = network().graph
+    kernel = Kernel(graph, Ratios(graph.sizes), chunk=chunk)
+    batch = batch_of()
+    ranks = [np.zeros((len(TASKS), size), np.int32) for size in graph.sizes]
+    genes = np.zeros((len(TASKS), population, len(graph.sizes)), np.float32)
+    return jax.make_jaxpr(kernel.costs)(network().params, batch, ranks, genes).jaxpr
+
+
+def test_program_does_not_grow_with_the_population(monkeypatch):
+    sizes = [len(list(convolutions(traced(population, 4, monkeypatch)))) for population in (8, 64)]
+    image = jax.ShapeDtypeStruct((24, *network().graph.inputs.shape), np.float32)
+    program = trace(network().graph.apply, network().graph.shapes, image)
+    once = sum(equation.name == "conv_general_dilated" for equation in program.equations)
+    assert sizes == [once, once]
+
+
+def test_what_precedes_the_masks_is_computed_once_for_a_chunk(monkeypatch):
+    shapes = list(convolutions(traced(8, 4, monkeypatch)))
+    stems = [shape for shape in shapes if shape[1:] == (8, 8, 1)]
+    assert stems == [(24, 8, 8, 1)]
+    # The others run on the examples of four candidates.
+    assert all(np.prod(shape) % (4 * 24) == 0 for shape in shapes if shape not in stems)
+
+
+def test_cpu_takes_one_at_a_time(monkeypatch):
+    assert Kernel(network().graph, Ratios(network().graph.sizes), chunk=8).lanes == 1
+    monkeypatch.setattr(kernels.jax, "default_backend", lambda: "gpu")
+    assert Kernel(network().graph, Ratios(network().graph.sizes), chunk=8).lanes == 8
+
+
+def test_batches():
+    data = make_data()
+    batch = task_batch(data.validation, "validation", LABELS)
+    assert batch.inputs.shape == (2, 48, 8, 8, 1) and batch.targets.shape == (2, 48, 3)
+    assert batch.targets.sum((1, 2)).tolist() == [48, 32]
+    assert batch.valid.tolist() == [[True] * 3, [True, True, False]]
+    assert batch.classes.tolist() == [LABELS[0], [*LABELS[1], 0]]
+    for task, labels in enumerate(LABELS):
+        rows = np.isin(data.validation.labels, labels)
+        assert np.array_equal(batch.inputs[task, : rows.sum()], data.validation.inputs[rows])
+        assert not batch.inputs[task, rows.sum() :].any()
+    drawn = batch_of(limit=1000)
+    assert drawn.inputs.shape[1] == 40 and drawn.targets.sum(2).min() == 1
+    empty = replace(data.search, labels=np.zeros_like(data.search.labels))
+    with pytest.raises(InputError, match=r"got no example of class \[2, 3\]"):
+        task_batch(empty, "search", LABELS, limit=8)
+
+
+def test_bad_kernel():
+    with pytest.raises(InputError, match="`search.fitness` must be one of recalibrated, raw"):
+        Kernel(network().graph, Ratios(network().graph.sizes), "tuned")
