@@ -59,7 +59,12 @@ def searched(monkeypatch):
     monkeypatch.setattr(commands, "_search", search)
     monkeypatch.setattr(commands, "_resume", lambda config, folder, quiet: asked.append(config))
     monkeypatch.setattr(commands, "_show", lambda folder, quiet: print(folder / "report.html"))
-    monkeypatch.setattr(commands, "_export", lambda config, member, folder: folder.mkdir())
+
+    def exported(config, member, folder):
+        folder.mkdir()
+        return f"export: {folder}"
+
+    monkeypatch.setattr(commands, "_export", exported)
     return asked
 
 
@@ -144,7 +149,7 @@ def test_demo_finds_a_free_folder(folder, searched, capsys):
     for name in ("sosjax-demo", "sosjax-demo-2", "sosjax-demo-3"):
         assert main(["demo"]) == 0
         out = capsys.readouterr().out
-        assert out == f"{name}/report.html\nexport: {name}/exports/tops-sensor\n"
+        assert out == f"export: {name}/exports/tops-sensor\n{name}/report.html\n"
         assert (folder / name / "exports" / "tops-sensor").is_dir()
     assert failure(capsys, "demo", "--out", "sosjax-demo").startswith("`--out` must be new")
 
@@ -310,7 +315,7 @@ def test_export_needs_a_new_folder(folder, searched, monkeypatch, capsys):
     monkeypatch.setattr(commands, "_sets_of", sets_on_disk(folder))
     arguments = ["export", "r", "--task", "tops", "--env", "watch", "--out", "new"]
     assert main(arguments) == 0
-    assert capsys.readouterr().out == "new\n"
+    assert capsys.readouterr().out == "export: new\n"
     assert failure(capsys, *arguments).startswith("`--out` must be new")
 
 

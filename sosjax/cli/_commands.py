@@ -34,9 +34,9 @@ def demo(arguments: argparse.Namespace) -> None:
     with _interruptible(folder):
         sets = _search(config, folder, arguments.quiet)
         exported = _export_one(config, sets, folder)
+        if exported is not None and not arguments.quiet:
+            print(exported)
         _show(folder, arguments.quiet)
-    if exported is not None and not arguments.quiet:
-        print(f"export: {exported}")
 
 
 def init(arguments: argparse.Namespace) -> None:
@@ -79,8 +79,7 @@ def export(arguments: argparse.Namespace) -> None:
     _require_new("--out", folder)
     config = _config_of(Path(arguments.run))
     sets = _sets_of(Path(arguments.run))
-    _export(config, sets.select(arguments.task, arguments.env), folder)
-    print(folder)
+    print(_export(config, sets.select(arguments.task, arguments.env), folder))
 
 
 def report(arguments: argparse.Namespace) -> None:
@@ -142,13 +141,15 @@ def _show(folder: Path, quiet: bool) -> None:
     print(f"report: {path}")
 
 
-def _export(config: Config, member: "Member", folder: Path) -> None:
+def _export(config: Config, member: "Member", folder: Path) -> str:
+    """Export a member, and say what was checked."""
     from ..deploy._export import export as export_member
 
-    export_member(config.model.load(), member, folder)
+    certificate = export_member(config.model.load(), member, folder)
+    return f"export: {folder}\n  {certificate}"
 
 
-def _export_one(config: Config, sets: "SetOfSets", folder: Path) -> Path | None:
+def _export_one(config: Config, sets: "SetOfSets", folder: Path) -> str | None:
     """Export the first member that any task has for any environment, if there is one."""
     for task in config.tasks:
         for environment in config.environments:
@@ -158,8 +159,7 @@ def _export_one(config: Config, sets: "SetOfSets", folder: Path) -> Path | None:
                 continue
             name = re.sub(r"[^\w.-]+", "-", f"{task.name}-{environment.name}")
             (folder / "exports").mkdir(exist_ok=True)
-            _export(config, member, folder / "exports" / name)
-            return folder / "exports" / name
+            return _export(config, member, folder / "exports" / name)
     return None
 
 

@@ -1,6 +1,6 @@
 """Does the shrunk network do what the masked one did, at the costs the search used?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import jax
@@ -26,6 +26,8 @@ class Certificate:
       parameters: counted in the shrunk arrays.
       bytes: counted in the shrunk arrays.
       flops: counted in the shrunk network's own trace.
+      reloaded: for each exported file the largest absolute difference of any logit when a fresh
+        process loads it again; empty before an export.
     """
 
     difference: float
@@ -33,6 +35,18 @@ class Certificate:
     parameters: int
     bytes: int
     flops: int
+    reloaded: dict[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return what was found, in words."""
+        checks = {"masked and shrunk": self.difference} | {
+            f"{name} loaded again": gap for name, gap in self.reloaded.items()
+        }
+        gaps = ", ".join(f"{name} differ by {gap:.1e}" for name, gap in checks.items())
+        return (
+            f"{gaps} at most, on {self.examples} inputs; {self.parameters:,} parameters, "
+            f"{self.bytes:,} bytes and {self.flops:,} FLOPs as searched"
+        )
 
 
 def certify(jat: Jat, member: Member, network: Network, inputs: np.ndarray) -> Certificate:

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def export(jat: Jat, member: Member, folder: str | Path) -> Certificate:
       folder: must not exist; made whole or not at all.
 
     Returns:
-      The certificate, also in `architecture.json`.
+      The certificate; all but `reloaded` is also in `architecture.json`.
 
     Raises:
       InputError: the folder exists or cannot be written.
@@ -67,13 +67,13 @@ def export(jat: Jat, member: Member, folder: str | Path) -> Certificate:
         write_json(aside / "architecture.json", description | {"files": _digests(aside)})
         check = {"inputs": inputs, "logits": np.asarray(network(inputs))}
         save_arrays(aside / "check.safetensors", check)
-        verify_in_fresh_process(aside)
+        reloaded = verify_in_fresh_process(aside)
         os.rename(aside, folder)
     except OSError as error:
         raise InputError(f"`out` {folder} cannot be written: {error.strerror}.") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return certificate
+    return replace(certificate, reloaded=reloaded)
 
 
 def load_network(folder: str | Path, apply: Any = None) -> Network:
@@ -236,7 +236,7 @@ def _architecture(
             for name, leaf in named_leaves(network.params).items()
         },
         "scores": asdict(member.scores),
-        "certificate": asdict(certificate),
+        "certificate": {key: value for key, value in asdict(certificate).items() if value != {}},
     }
 
 
