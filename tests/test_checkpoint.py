@@ -110,3 +110,15 @@ def test_full_disk(when, folder, monkeypatch):
             save_checkpoint(folder, 8, state(8))
     assert names(folder) == ["00000004", "00000006"]
     assert same(load_checkpoint(folder, state())[0], state(6))
+
+
+def test_later_damaged_checkpoints_do_not_displace_new_ones(tmp_path):
+    for generation in (8, 10):
+        save_checkpoint(tmp_path, generation, state(generation))
+        next(
+            path for path in (tmp_path / f"{generation:08d}").rglob("*") if path.is_file()
+        ).unlink()
+    for generation in (2, 4):
+        save_checkpoint(tmp_path, generation, state(generation))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00000002", "00000004"]
+    assert load_checkpoint(tmp_path, state(0))[1] == []

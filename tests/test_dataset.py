@@ -231,3 +231,14 @@ def test_a_task_of_an_unknown_class(embedded):
         f"`tasks t.classes` must be one of {', '.join(CLASSES)}, "
         "got 'Sandals' (did you mean 'Sandal'?)."
     )
+
+
+def test_splits_that_share_examples_are_refused():
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    one, two = (Split(rng.random((40, 3), np.float32), labels) for _ in range(2))
+    with pytest.raises(InputError) as caught:
+        Dataset("same", ("a", "b"), one, two, two)
+    assert str(caught.value) == (
+        "`validation` and `test` must hold different examples, got 40 in both."
+    )

@@ -144,6 +144,7 @@ def test_export_holds_all_that_is_needed(exported):
     assert sorted(path.name for path in exported.parent.rglob("*")) == [
         "architecture.json",
         "check.safetensors",
+        "function.stablehlo",
         "network.stablehlo",
         "small",
         "weights.safetensors",
@@ -203,7 +204,7 @@ def test_export_is_whole_or_not_at_all(failure, tmp_path, monkeypatch):
 
 def test_export_that_differs_when_loaded_again_is_refused(copied):
     content = json.loads((copied / "architecture.json").read_text())
-    assert set(exporting.differences(copied)) == {"stablehlo", "safetensors"}
+    assert set(exporting.differences(copied)) == {"stablehlo", "safetensors", "architecture"}
     check = copied / "check.safetensors"
     arrays, _ = exporting.load_arrays(check)
     exporting.save_arrays(check, arrays | {"logits": arrays["logits"] + 1})
@@ -232,12 +233,14 @@ def test_truncated_files_are_refused(share, copied):
         (copied / name).write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "network.stablehlo"])
+@pytest.mark.parametrize("name", ["weights.safetensors", "network.stablehlo", "function.stablehlo"])
 def test_a_flipped_bit_is_noticed(name, copied):
     content = bytearray((copied / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copied / name).write_bytes(bytes(content))
-    load = load_network if name == "weights.safetensors" else load_stablehlo
+    load = {"network": load_stablehlo, "weights": load_network, "function": exporting.differences}[
+        name.split(".")[0]
+    ]
     with pytest.raises(InputError) as refusal:
         load(copied)
     assert str(refusal.value) == (

@@ -409,6 +409,18 @@ def test_statistics_that_nothing_subtracts_are_refused():
     )
 
 
+@pytest.mark.parametrize(
+    "change", [jax.nn.log_softmax, lambda logits: -logits, lambda logits: logits / 2]
+)
+def test_a_network_that_changes_its_logits_is_refused(change):
+    plain = small()
+    said = refusal(HIDDEN, apply=lambda params, inputs: change(plain(params, inputs)))
+    assert said.startswith(
+        "`apply` must return logits: features times `head.kernel` plus `head.bias` and nothing "
+        "after that, such as a softmax or a scale; got "
+    )
+
+
 def test_a_network_of_other_outputs_is_refused():
     def wide(params, inputs):
         return jnp.concatenate([small()(params, inputs)] * 2, -1)

@@ -30,3 +30,7 @@ def test_python_example_is_short():
 def test_commands_are_single_lines():
     for name in ("demo command", "test command"):
         assert block(name).count("\n") == 1
+
+
+def test_no_number_is_left_to_fill_in():
+    assert "@@" not in README

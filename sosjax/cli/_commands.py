@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._errors import InputError, require
 from .._files import write_whole
@@ -122,8 +122,14 @@ def _resume(config: Config, folder: Path, quiet: bool) -> "SetOfSets":
 
 @contextlib.contextmanager
 def _reporting(quiet: bool) -> Iterator[Report]:
-    with Progress() as shown, stopping_at_checkpoints(None if quiet else shown) as progress:
-        yield progress
+    with Progress() as shown:
+
+        def warnings_only(line: dict[str, Any]) -> None:
+            if line.get("warning"):
+                shown(line)
+
+        with stopping_at_checkpoints(warnings_only if quiet else shown) as progress:
+            yield progress
 
 
 def _show(folder: Path, quiet: bool) -> None:

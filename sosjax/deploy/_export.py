@@ -1,8 +1,9 @@
 """A member as files: safetensors with an architecture, and StableHLO for any batch size.
 
-The folder holds `weights.safetensors` and `architecture.json` (together: the network as JAX
-arrays), `network.stablehlo` (`jax.export`, weights inside, symbolic batch, CPU, CUDA and TPU), and
-`check.safetensors` (inputs and the logits expected of them).
+The folder holds `weights.safetensors` and `architecture.json`; `network.stablehlo`, the network
+with its weights inside, and `function.stablehlo`, the same as a function of a list of the weights
+(in the order of `leaves` in the JSON file) and the inputs (both `jax.export`, symbolic batch, CPU,
+CUDA and TPU); and `check.safetensors`, inputs and the logits expected of them.
 """
 
 import hashlib
@@ -11,7 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from jax.extend.core import InconclusiveDimensionOperation
 
 from .._errors import InputError, require
 from .._files import read_json, write_json, write_whole
-from .._tree import named_leaves
+from .._tree import named_leaves, with_leaves
 from ..graph._shrink import shrunk_apply
 from ..models._jat import Jat, network_from
 from ..models._weights import load_arrays, load_weights, save_arrays, save_weights
@@ -32,7 +35,7 @@ from ._network import Network, shrink
 
 FORMAT = "sosjax-network"
 VERSION = 1
-FILES = ("weights.safetensors", "network.stablehlo")
+FILES = ("weights.safetensors", "network.stablehlo", "function.stablehlo")
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
@@ -62,7 +65,8 @@ def export(jat: Jat, member: Member, folder: str | Path) -> Certificate:
     try:
         aside.mkdir(parents=True)
         save_weights(aside / "weights.safetensors", network.params)
-        write_whole(aside / "network.stablehlo", _stablehlo(jat, network))
+        for name, content in _programs(jat, network).items():
+            write_whole(aside / name, content)
         description = _architecture(jat, member, network, certificate)
         write_json(aside / "architecture.json", description | {"files": _digests(aside)})
         check = {"inputs": inputs, "logits": np.asarray(network(inputs))}
@@ -118,15 +122,13 @@ def load_stablehlo(folder: str | Path) -> Any:
     Raises:
       InputError: the file is missing or damaged, or of a version that this JAX does not read.
     """
-    folder = Path(folder)
+    return _program(Path(folder), "network.stablehlo")
+
+
+def _program(folder: Path, name: str) -> Any:
     # Checked first: the parser of a damaged program may end the process.
-    content = _whole_file(folder, "network.stablehlo", _description(folder))
-    try:
-        return jax.jit(jax_export.deserialize(bytearray(content)).call)
-    except ValueError as error:
-        raise InputError(
-            f"{folder}/network.stablehlo must be of a version that this JAX reads, got: {error}."
-        ) from None
+    content = _whole_file(folder, name, _description(folder))
+    return jax.jit(jax_export.deserialize(bytearray(content)).call)
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -161,10 +163,17 @@ def _whole_file(folder: Path, name: str, description: dict[str, Any]) -> bytes:
 def differences(folder: Path) -> dict[str, float]:
     """Load every format again and return its largest absolute difference from the check logits."""
     check, _ = load_arrays(folder / "check.safetensors")
-    loaded = {"stablehlo": load_stablehlo(folder)}
-    # Without a family only the caller has the function; the program above holds the weights too.
-    if read_json(folder / "architecture.json")["architecture"] is not None:
-        loaded["safetensors"] = load_network(folder)
+    content = _description(folder)
+    weights, _ = load_arrays(folder / "weights.safetensors")
+    function = _program(folder, "function.stablehlo")
+    loaded = {
+        "stablehlo": load_stablehlo(folder),
+        "safetensors": lambda inputs: function(
+            [weights[name] for name in content["leaves"]], inputs
+        ),
+    }
+    if content["architecture"] is not None:
+        loaded["architecture"] = load_network(folder)
     found = {}
     for name, network in loaded.items():
         # A second batch size shows that the batch is free.
@@ -193,23 +202,38 @@ def verify_in_fresh_process(folder: Path) -> dict[str, float]:
     return found
 
 
-def _stablehlo(jat: Jat, network: Network) -> bytes:
+def _programs(jat: Jat, network: Network) -> dict[str, bytes]:
+    leaves = named_leaves(network.params)
+
+    def function(weights: list[Any], inputs: Any) -> Any:
+        named = dict(zip(leaves, weights, strict=True))
+        return network.apply(with_leaves(network.params, named), inputs)
+
     (batch,) = jax_export.symbolic_shape("batch")
     example = jax.ShapeDtypeStruct((batch, *jat.graph.inputs.shape), np.float32)
-    program = jax.jit(lambda inputs: network.apply(network.params, inputs))
+    weights = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves.values()]
+    return {
+        "network.stablehlo": _stablehlo(partial(network.apply, network.params), example),
+        "function.stablehlo": _stablehlo(function, weights, example),
+    }
+
+
+def _stablehlo(function: Callable[..., Any], *examples: Any) -> bytes:
+    frames = jax.config.jax_traceback_in_locations_limit  # pyright: ignore
     # Else the file would name the source files of this machine.
-    limit = "jax_traceback_in_locations_limit"
-    frames = getattr(jax.config, limit)
-    jax.config.update(limit, 0)
+    jax.config.update("jax_traceback_in_locations_limit", 0)
     try:
-        return bytes(jax_export.export(program, platforms=PLATFORMS)(example).serialize())
+        # What is exported is what was judged, on accelerators too.
+        with jax.default_matmul_precision("highest"):
+            exported = jax_export.export(jax.jit(function), platforms=PLATFORMS)(*examples)
+        return bytes(exported.serialize())
     except (TypeError, InconclusiveDimensionOperation) as error:
         raise InputError(
             "`apply` must trace for a batch of any size to be exported (`x.shape[0]`, not "
             f"`len(x)`), got: {error}"
         ) from error
     finally:
-        jax.config.update(limit, frames)
+        jax.config.update("jax_traceback_in_locations_limit", frames)
 
 
 def _architecture(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._errors import nearest, require, require_unique
-from ._contraction import Contraction
+from ._contraction import Contraction, leaf_aliases
 from ._group import Group, Head, Statistics
 from ._mask import head_site
 from ._moments import normalised
@@ -27,6 +27,20 @@ def check_leaves(
         )
     _check_head(leaves, head)
     _check_axes(leaves, groups, head)
+
+
+def _check_output(program: Program, head: Head) -> None:
+    """Refuse a network that changes its logits: candidates are judged on the head's own."""
+    product = program.equations[head_site(program, head).equation].writes[0]
+    last = next((one for one in program.equations if program.output in one.writes), None)
+    aliases = leaf_aliases(program)
+    reads = set(last.reads) if last is not None and last.name == "add" else set()
+    added = [aliases.get(number, ("",))[0] for number in reads - {product}]
+    require(
+        product in reads and added == [head.bias],
+        "`apply` must return logits: features times `head.kernel` plus `head.bias` and nothing "
+        f"after that, such as a softmax or a scale; got {last.name if last else 'nothing'!r} last.",
+    )
 
 
 def _check_head(leaves: dict[str, Any], head: Head) -> None:
@@ -64,7 +78,7 @@ def check_sites(
     head: Head,
 ) -> None:
     """Refuse groups that nothing consumes or produces, and statistics or a head used otherwise."""
-    head_site(program, head)
+    _check_output(program, head)
     consumed = {(site.leaf, axis) for site in sites for axis in site.contracted}
     for group in groups:
         uses = [place in consumed for place in group.slices]

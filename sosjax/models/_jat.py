@@ -67,6 +67,12 @@ class Jat:
                 hasattr(leaf, "shape") and hasattr(leaf, "dtype"),
                 f"`params` must have arrays as leaves, got {type(leaf).__name__} at {path}.",
             )
+            kind = jax.numpy.dtype(leaf.dtype)
+            require(
+                kind == np.float32 or not jax.numpy.issubdtype(kind, np.floating),
+                f"`params` must be float32, so that bytes and outputs are exact, got {kind} "
+                f"at {path}.",
+            )
             require_finite(f"params {path}", np.asarray(leaf))
         example = jax.ShapeDtypeStruct(tuple(input_shape), np.float32)
         self.name = name

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import jax
 import numpy as np
 
 from .._errors import require, require_unique
@@ -67,12 +68,28 @@ def asked_of(
         weights.update(name.encode() + np.asarray(leaf).tobytes())
     examples = hashlib.sha256()
     for split in (data.search, data.validation, data.test):
+        examples.update(repr(split.inputs.shape).encode())
         examples.update(np.ascontiguousarray(split.inputs).tobytes() + split.labels.tobytes())
     return {
-        "network": {"name": jat.name, "groups": [asdict(group) for group in jat.graph.groups]},
+        "network": {
+            "name": jat.name,
+            "groups": [asdict(group) for group in jat.graph.groups],
+            "statistics": [asdict(pair) for pair in jat.graph.statistics],
+            "head": asdict(jat.graph.head),
+            "input_shape": jat.graph.inputs.shape,
+            "equations": _equations(jat),
+        },
         "weights": weights.hexdigest(),
         "data": {"classes": data.classes, "examples": examples.hexdigest()},
         "tasks": [asdict(task) for task in tasks],
         "environments": [asdict(environment) for environment in environments],
         "settings": asdict(settings),
     }
+
+
+def _equations(jat: Jat) -> str:
+    """Return a digest of what the network computes, so that another function is noticed."""
+    batch = jax.ShapeDtypeStruct((2, *jat.graph.inputs.shape), jat.graph.inputs.dtype)
+    program = jat.graph.program(batch)
+    steps = [(one.name, one.reads, one.writes) for one in program.equations]
+    return hashlib.sha256(repr((steps, sorted(program.shapes.items()))).encode()).hexdigest()

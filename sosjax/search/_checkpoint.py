@@ -38,7 +38,9 @@ def save_checkpoint(folder: Path, generation: int, state: Any) -> None:
             checkpointer.save(aside.absolute(), _arrays(state))
         write_json(aside / MANIFEST, _digests(aside))
         os.replace(aside, place)
-        for old in _finished(folder)[:-KEEP]:
+        # A later one is damaged, or the search would have gone on from it.
+        later = [one for one in _finished(folder) if int(one.name) > generation]
+        for old in (*later, *[one for one in _finished(folder) if one not in later][:-KEEP]):
             shutil.rmtree(old)
     except (OSError, ValueError) as error:
         # orbax reports a full disk as a ValueError of its storage layer.

@@ -194,7 +194,7 @@ class _Search:
         if run is not None:
             state, warnings = load_checkpoint(run.checkpoints, start)
             for warning in warnings:
-                self.progress({"event": warning})
+                self.progress({"event": warning, "warning": True})
             if state is not None:
                 return state
         return start._replace(rankings=self.problem.rankings())

@@ -30,8 +30,9 @@ class Settings:
       images: search examples each evaluation looks at, for each task.
       calibration: search examples that the final members are calibrated on, for each task.
       rmp: random mating probability between tasks, in [0, 1].
-      low: lowest density of the initial population, in [0, 1].
-      high: highest density of the initial population.
+      low: lowest mean gene of an individual of the initial population, in [0, 1]: the share of
+        kept units with bits; with ratios size^gene units are kept, and genes spread around it.
+      high: highest mean gene.
       chunk: candidates side by side on an accelerator; a CPU takes them one at a time.
       checkpoint_every: generations between two checkpoints.
       seed: of everything random.

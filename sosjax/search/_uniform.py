@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
+from .._errors import require_known, require_number
 from .._types import Array
 from ..models._jat import Jat
 from ..sets._member import Scores
@@ -16,15 +17,17 @@ from ._judge import Candidates, candidates, judge
 from ._problem import Problem
 from ._settings import Settings
 
-SHARES = np.geomspace(1 / 64, 1, 13)
-"""The shares that are kept, evenly spread on a log axis."""
+COUNT = 13
+"""How many shares are drawn into a report."""
 
 
-def uniform_candidates(problem: Problem, rankings: list[Array]) -> Candidates:
-    """Return one candidate for each share, for every task."""
+def uniform_candidates(problem: Problem, rankings: list[Array], count: int = COUNT) -> Candidates:
+    """Return candidates of `count` shares, evenly spread on a log axis, for every task."""
     grid = Ratios(problem.jat.graph.sizes)
-    shape = (len(problem.tasks), len(SHARES))
-    genotypes = jnp.broadcast_to(grid.uniform(SHARES), (*shape, grid.dimensions))
+    shape = (len(problem.tasks), count)
+    smallest = 1 / max(grid.sizes)
+    shares = grid.uniform(np.geomspace(smallest, 1, count))
+    genotypes = jnp.broadcast_to(shares, (*shape, grid.dimensions))
     return candidates(grid, genotypes, rankings, jnp.ones(shape, bool))
 
 
@@ -33,7 +36,9 @@ def uniform(
     data: Dataset,
     tasks: Sequence[Task],
     settings: Settings,
+    *,
     ranking: str = "taylor",
+    count: int = COUNT,
 ) -> dict[str, tuple[Scores, ...]]:
     """Judge uniform keep ratios as the members of a search are judged.
 
@@ -43,6 +48,7 @@ def uniform(
       tasks: the tasks.
       settings: of the search that it is compared with.
       ranking: `"taylor"` or `"magnitude"`.
+      count: how many shares to try.
 
     Returns:
       For each task the scores that no other share beats on validation data, by rising share.
@@ -51,8 +57,10 @@ def uniform(
       InputError: something does not fit.
     """
     check_asked(jat, data, tasks, ())
+    require_known("ranking", ranking, ("taylor", "magnitude"))
+    require_number("count", count, 1, whole=True)
     problem = Problem(jat, data, tasks, settings)
-    found = judge(problem, [uniform_candidates(problem, problem.rankings(ranking))])
+    found = judge(problem, [uniform_candidates(problem, problem.rankings(ranking), count)])
     return {
         task.name: tuple(member.scores for member in members.values())
         for task, (_, (members,)) in zip(tasks, found, strict=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import final
 
 import numpy as np
@@ -62,6 +63,21 @@ class Dataset:
         shape = np.shape(self.search.inputs)[1:]
         for part in ("search", "validation", "test"):
             object.__setattr__(self, part, self._checked(part, getattr(self, part), shape))
+
+        self._check_disjoint()
+
+    def _check_disjoint(self) -> None:
+        """Refuse splits that share more rows than the few duplicates any data set has."""
+        rows = {
+            part: {hash(row.tobytes()) for row in getattr(self, part).inputs}
+            for part in ("search", "validation", "test")
+        }
+        for one, two in combinations(rows, 2):
+            shared = len(rows[one] & rows[two])
+            require(
+                shared <= max(10, 0.1 * min(len(rows[one]), len(rows[two]))),
+                f"`{one}` and `{two}` must hold different examples, got {shared} in both.",
+            )
 
     def _checked(self, part: str, split: Split, shape: tuple[int, ...]) -> Split:
         inputs, labels = np.asarray(split.inputs), np.asarray(split.labels)
