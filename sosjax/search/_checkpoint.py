@@ -1,8 +1,11 @@
 """Checkpoints of a search: written by orbax, with checksums that say whether one is whole."""
 
+import contextlib
 import hashlib
+import logging
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,7 @@ def save_checkpoint(folder: Path, generation: int, state: Any) -> None:
         folder.mkdir(exist_ok=True)
         shutil.rmtree(place, ignore_errors=True)
         _clear(folder)
-        with ocp.StandardCheckpointer() as checkpointer:
+        with _quiet(), ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save(aside.absolute(), _arrays(state))
         write_json(aside / MANIFEST, _digests(aside))
         os.replace(aside, place)
@@ -45,7 +48,9 @@ def save_checkpoint(folder: Path, generation: int, state: Any) -> None:
     except (OSError, ValueError) as error:
         # orbax reports a full disk as a ValueError of its storage layer.
         _clear(folder)
-        raise InputError(f"{place} cannot be written: {error}.") from error
+        full = "No space left on device"
+        reason = full if full in str(error) else str(error)
+        raise InputError(f"{place} cannot be written: {reason}.") from error
 
 
 def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
@@ -68,6 +73,18 @@ def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
             return jax.tree.unflatten(jax.tree.structure(like), leaves), warnings
         warnings.append(f"checkpoint {place.name} is damaged: using the one before it")
     return None, warnings
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep orbax's threads from logging a traceback of what is raised here as well."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _arrays(state: Any) -> list[np.ndarray]:
