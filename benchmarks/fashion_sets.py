@@ -111,6 +111,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = parse_config(example_text(), Path.cwd(), "the example")
     problem = (config.model.load(), config.data.load(), config.tasks, config.settings)
+    arguments.results.parent.mkdir(parents=True, exist_ok=True)
     seeds = []
     for seed in range(arguments.seeds):
         seeds.append(one_seed(problem, seed))
