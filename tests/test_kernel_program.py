@@ -2,17 +2,19 @@
 
 from dataclasses import replace
 
+import chex
 import jax
 import numpy as np
 import pytest
-from problem import TASKS, make_data, make_mlp, network, perceptron
+from problem import SETTINGS, TASKS, make_data, make_mlp, network, perceptron
 
-from sosjax import Bits, InputError, Kernel, Ratios
+from sosjax import Bits, InputError, Kernel, Ratios, search
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.fitness import _kernel as kernels
 from sosjax.fitness._batch import task_batch
 from sosjax.graph._program import trace
 from sosjax.graph._shrink import shrink_params, shrunk_apply
+from sosjax.search._search import _Search
 
 LABELS = [task.labels(make_data()) for task in TASKS]
 
@@ -165,3 +167,10 @@ def test_batches():
 def test_bad_kernel():
     with pytest.raises(InputError, match="`search.fitness` must be one of recalibrated, raw"):
         Kernel(network().graph, Ratios(network().graph.sizes), "tuned")
+
+
+def test_a_search_is_traced_once_for_all_its_blocks(monkeypatch):
+    chex.clear_trace_counter()
+    monkeypatch.setattr(_Search, "_advance", chex.assert_max_traces(_Search._advance, n=1))
+    blocks = replace(SETTINGS, generations=4, checkpoint_every=2)  # the last one stops early
+    search(perceptron(), make_data(), TASKS, (), blocks)

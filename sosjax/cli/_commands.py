@@ -93,6 +93,7 @@ def _search(config: Config, folder: Path, quiet: bool) -> "SetOfSets":
     from ..search._search import search
 
     with _reporting(quiet) as progress:
+        progress({"event": f"ranking units and compiling, for {len(config.tasks)} tasks"})
         return search(
             config.model.load(),
             config.data.load(),

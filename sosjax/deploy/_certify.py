@@ -39,13 +39,13 @@ class Certificate:
 
     def __str__(self) -> str:
         """Return what was found, in words."""
-        checks = {"masked and shrunk": self.difference} | {
-            f"{name} loaded again": gap for name, gap in self.reloaded.items()
-        }
-        gaps = ", ".join(f"{name} differ by {gap:.1e}" for name, gap in checks.items())
+        found = f"masked and shrunk differ by at most {self.difference:.1e}"
+        if self.reloaded:
+            gaps = ", ".join(f"{name} {gap:.1e}" for name, gap in self.reloaded.items())
+            found += f", loaded again by a fresh process: {gaps} ({self.examples} inputs)"
         return (
-            f"{gaps} at most, on {self.examples} inputs; {self.parameters:,} parameters, "
-            f"{self.bytes:,} bytes and {self.flops:,} FLOPs as searched"
+            f"{found}; {self.parameters:,} parameters, {self.bytes:,} bytes and "
+            f"{self.flops:,} FLOPs, as searched"
         )
 
 
