@@ -1,11 +1,15 @@
 """Files are written whole or not at all: beside their place first, then renamed."""
 
+import contextlib
+import hashlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ._errors import InputError
+from ._errors import InputError, require
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -25,6 +29,35 @@ def write_whole(path: Path, content: bytes | str) -> None:
     except OSError as error:
         aside.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+@contextlib.contextmanager
+def new_folder(argument: str, path: Path) -> Iterator[Path]:
+    """Fill a folder aside; it takes its place when the block ends, or leaves nothing if it fails.
+
+    Args:
+      argument: what the path was given as, for the message.
+      path: must not exist.
+
+    Raises:
+      InputError: the path exists.
+    """
+    require(
+        not os.path.lexists(path),
+        f"`{argument}` must be a new folder, got one that exists: {path}; nothing was changed.",
+    )
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        os.rename(aside, path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -94,31 +94,20 @@ def _search(config: Config, folder: Path, quiet: bool) -> "SetOfSets":
 
     with _reporting(quiet) as progress:
         progress({"event": f"ranking units and compiling, for {len(config.tasks)} tasks"})
-        return search(
-            config.model.load(),
-            config.data.load(),
-            config.tasks,
-            config.environments,
-            config.settings,
-            folder=folder,
-            config=config.text,
-            progress=progress,
-        )
+        return search(*_asked(config), folder=folder, config=config.text, progress=progress)
 
 
 def _resume(config: Config, folder: Path, quiet: bool) -> "SetOfSets":
     from ..search._search import resume as resume_search
 
     with _reporting(quiet) as progress:
-        return resume_search(
-            config.model.load(),
-            config.data.load(),
-            config.tasks,
-            config.environments,
-            config.settings,
-            folder,
-            progress=progress,
-        )
+        return resume_search(*_asked(config), folder, progress=progress)
+
+
+def _asked(config: Config) -> tuple[Any, Any, Any, Any, Any]:
+    """Load what a configuration names: network, data, tasks, environments, settings."""
+    model, data = config.model.load(), config.data.load()
+    return model, data, config.tasks, config.environments, config.settings
 
 
 @contextlib.contextmanager

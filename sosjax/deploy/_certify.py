@@ -71,11 +71,10 @@ def certify(jat: Jat, member: Member, network: Network, inputs: np.ndarray) -> C
     with jax.default_matmul_precision("highest"):
         masked = jax.jit(graph.logits)(with_leaves(jat.params, leaves), inputs, member.masks)
         difference = float(np.abs(np.asarray(masked) - np.asarray(network(inputs))).max())
-    buffers = frozenset(name for pair in graph.statistics for name in (pair.mean, pair.variance))
     certificate = Certificate(
         difference,
         len(inputs),
-        network.parameters(buffers),
+        network.parameters(frozenset(graph.buffers)),
         network.bytes(),
         network.flops(graph.inputs.shape),
     )

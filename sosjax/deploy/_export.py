@@ -8,8 +8,6 @@ CUDA and TPU); and `check.safetensors`, inputs and the logits expected of them.
 
 import hashlib
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,7 +22,7 @@ from jax import export as jax_export
 from jax.extend.core import InconclusiveDimensionOperation
 
 from .._errors import InputError, require
-from .._files import read_json, write_json, write_whole
+from .._files import new_folder, read_json, sha256, write_json, write_whole
 from .._tree import named_leaves, with_leaves
 from ..graph._shrink import shrunk_apply
 from ..models._jat import Jat, network_from
@@ -55,28 +53,21 @@ def export(jat: Jat, member: Member, folder: str | Path) -> Certificate:
       RuntimeError: what was loaded again does not give the same outputs.
     """
     folder = Path(folder)
-    require(
-        not os.path.lexists(folder),
-        f"`out` must be a new folder, got one that exists: {folder}; nothing was changed.",
-    )
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    network, inputs = shrink(jat, member), check_inputs(jat)
-    certificate = certify(jat, member, network, inputs)
     try:
-        aside.mkdir(parents=True)
-        save_weights(aside / "weights.safetensors", network.params)
-        for name, content in _programs(jat, network).items():
-            write_whole(aside / name, content)
-        description = _architecture(jat, member, network, certificate)
-        write_json(aside / "architecture.json", description | {"files": _digests(aside)})
-        check = {"inputs": inputs, "logits": np.asarray(network(inputs))}
-        save_arrays(aside / "check.safetensors", check)
-        reloaded = verify_in_fresh_process(aside)
-        os.rename(aside, folder)
+        with new_folder("out", folder) as aside:
+            network, inputs = shrink(jat, member), check_inputs(jat)
+            certificate = certify(jat, member, network, inputs)
+            save_weights(aside / "weights.safetensors", network.params)
+            for name, content in _programs(jat, network).items():
+                write_whole(aside / name, content)
+            description = _architecture(jat, member, network, certificate)
+            files = {name: sha256(aside / name) for name in FILES}
+            write_json(aside / "architecture.json", description | {"files": files})
+            check = {"inputs": inputs, "logits": np.asarray(network(inputs))}
+            save_arrays(aside / "check.safetensors", check)
+            reloaded = verify_in_fresh_process(aside)
     except OSError as error:
         raise InputError(f"`out` {folder} cannot be written: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return replace(certificate, reloaded=reloaded)
 
 
@@ -129,10 +120,6 @@ def _program(folder: Path, name: str) -> Any:
     # Checked first: the parser of a damaged program may end the process.
     content = _whole_file(folder, name, _description(folder))
     return jax.jit(jax_export.deserialize(bytearray(content)).call)
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
 
 
 def _description(folder: Path) -> dict[str, Any]:

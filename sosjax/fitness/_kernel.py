@@ -149,8 +149,8 @@ class Kernel:
     def untouched(self, params: Any, task: TaskBatch) -> Calibrated:
         """Return what the whole network carries: its own statistics and class rows."""
         leaves = named_leaves(params)
-        names = [name for pair in self.graph.statistics for name in (pair.mean, pair.variance)]
-        return Calibrated({name: leaves[name] for name in names}, self._prior(params, task))
+        statistics = {name: leaves[name] for name in self.graph.buffers}
+        return Calibrated(statistics, self._prior(params, task))
 
     def _prior(self, params: Any, task: TaskBatch) -> RidgeHead:
         """Return the Jack's own rows for the task's classes, zero where the task has no class."""

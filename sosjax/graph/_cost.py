@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._contraction import Contraction
-from ._group import Statistics
+from ._group import Statistics, statistics_leaves
 
 COSTS = ("parameters", "bytes", "flops")
 
@@ -75,7 +75,7 @@ def network_costs(
       sites: the contractions of the traced network.
       batch: the batch size it was traced with.
     """
-    buffers = {name for pair in statistics for name in (pair.mean, pair.variance)}
+    buffers = statistics_leaves(statistics)
 
     def split(leaf: str) -> tuple[int, list[int]]:
         places = [(owners.get((leaf, axis)), size) for axis, size in enumerate(leaves[leaf].shape)]

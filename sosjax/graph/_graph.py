@@ -12,7 +12,7 @@ from .._tree import named_leaves, with_leaves
 from ._check import check_leaves, check_sites
 from ._contraction import contractions
 from ._cost import CostTable, network_costs
-from ._group import Group, Head, Statistics
+from ._group import Group, Head, Statistics, statistics_leaves
 from ._mask import head_site, mask_number, masked
 from ._moments import estimating
 from ._program import Program, trace
@@ -56,6 +56,11 @@ class Graph:
         """Units in each group, [G]."""
         return tuple(group.size for group in self.groups)
 
+    @property
+    def buffers(self) -> tuple[str, ...]:
+        """The leaves that are stored but not trained: the statistics'."""
+        return statistics_leaves(self.statistics)
+
     def program(self, inputs: Any) -> Program:
         """Trace the network for these inputs [B, ...]."""
         return trace(self.apply, self.shapes, jax.ShapeDtypeStruct(inputs.shape, inputs.dtype))
@@ -90,8 +95,8 @@ class Graph:
         program = self.program(inputs)
         site = head_site(program, self.head)
         program, feature = masked(program, self.groups, site)
-        names = [name for pair in self.statistics for name in (pair.mean, pair.variance)]
-        values = _values(program, params, inputs)
+        names = self.buffers
+        values = program.given(params, inputs)
         for g, mask in enumerate(masks):
             values[mask_number(g)] = mask
         if estimate:
@@ -105,7 +110,7 @@ class Graph:
     def logits(self, params: Any, inputs: Any, masks: Masks | None = None) -> Any:
         """Return the network's output; parameters may be full (with masks) or shrunk (without)."""
         program = self.program(inputs)
-        values = _values(program, params, inputs)
+        values = program.given(params, inputs)
         if masks is not None:
             program, _ = masked(program, self.groups, head_site(program, self.head))
             values |= {mask_number(g): mask for g, mask in enumerate(masks)}
@@ -160,11 +165,6 @@ def owners_of(groups: Sequence[Group], head: Head) -> dict[tuple[str, int], int]
     """Return which group lives on which (leaf, axis); the class axis is `CLASSES`."""
     owners = {place: g for g, group in enumerate(groups) for place in group.slices}
     return owners | {(head.kernel, 1): CLASSES, (head.bias, 0): CLASSES}
-
-
-def _values(program: Program, params: Any, inputs: Any) -> dict[int, Any]:
-    values = {program.leaves[name]: leaf for name, leaf in named_leaves(params).items()}
-    return values | {program.inputs: inputs}
 
 
 def _check_shrinks(graph: Graph) -> None:

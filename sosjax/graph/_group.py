@@ -50,6 +50,11 @@ class Statistics:
     variance: str
 
 
+def statistics_leaves(statistics: Sequence[Statistics]) -> tuple[str, ...]:
+    """Return the paths of all means and variances, pair by pair."""
+    return tuple(leaf for pair in statistics for leaf in (pair.mean, pair.variance))
+
+
 @final
 @dataclass(frozen=True)
 class Head:

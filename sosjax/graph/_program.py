@@ -69,6 +69,11 @@ class Program:
     inputs: int
     output: int
 
+    def given(self, params: Any, inputs: Any) -> dict[int, Any]:
+        """Return parameters and inputs as values by number, to evaluate with."""
+        leaves = {self.leaves[name]: leaf for name, leaf in named_leaves(params).items()}
+        return leaves | {self.inputs: inputs}
+
     def evaluate(self, values: dict[int, Any], targets: Sequence[int]) -> list[Any]:
         """Compute the target values, and nothing they do not need.
 

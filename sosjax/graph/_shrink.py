@@ -54,7 +54,6 @@ def shrunk_apply(apply: Callable[..., Any], shapes: Any) -> Callable[[Any, Any],
 
     def run(params: Any, inputs: Any) -> Any:
         program = trace(apply, shapes, jax.ShapeDtypeStruct(inputs.shape, inputs.dtype))
-        values = {program.leaves[name]: leaf for name, leaf in named_leaves(params).items()}
-        return program.evaluate(values | {program.inputs: inputs}, [program.output])[0]
+        return program.evaluate(program.given(params, inputs), [program.output])[0]
 
     return run

@@ -1,7 +1,6 @@
 """Checkpoints of a search: written by orbax, with checksums that say whether one is whole."""
 
 import contextlib
-import hashlib
 import logging
 import os
 import shutil
@@ -15,7 +14,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from .._errors import InputError
-from .._files import read_json, write_json
+from .._files import read_json, sha256, write_json
 
 MANIFEST = "SHA256.json"
 KEEP = 2
@@ -111,7 +110,7 @@ def _whole(place: Path) -> bool:
 
 def _digests(place: Path) -> dict[str, str]:
     return {
-        str(path.relative_to(place)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(place)): sha256(path)
         for path in sorted(place.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }

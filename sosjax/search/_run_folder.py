@@ -3,13 +3,12 @@
 import json
 import os
 import platform
-import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import Any, final
 
 from .._errors import InputError, require
-from .._files import read_json, write_json, write_whole
+from .._files import new_folder, read_json, write_json, write_whole
 
 FORMAT = "sosjax-run"
 VERSION = 1
@@ -39,21 +38,13 @@ class RunFolder:
         Raises:
           InputError: the folder exists or cannot be made.
         """
-        require(
-            not os.path.lexists(path),
-            f"`out` must be a new folder, got one that exists: {path}; nothing was changed.",
-        )
-        aside = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            aside.mkdir(parents=True)
-            if config is not None:
-                write_whole(aside / "config.toml", config)
-            write_json(aside / "run.json", _header(asked))
-            os.rename(aside, path)
+            with new_folder("out", path) as aside:
+                if config is not None:
+                    write_whole(aside / "config.toml", config)
+                write_json(aside / "run.json", _header(asked))
         except OSError as error:
             raise InputError(f"`out` {path} cannot be made: {error.strerror or error}.") from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         return cls(path)
 
     @classmethod

@@ -81,8 +81,10 @@ def search(
     check_asked(jat, data, tasks, environments)
     # Before the folder: what does not fit leaves none behind.
     problem = Problem(jat, data, tasks, settings)
-    asked = asked_of(jat, data, tasks, environments, settings)
-    run = RunFolder.create(Path(folder), asked, config) if folder is not None else None
+    run = None
+    if folder is not None:
+        asked = asked_of(jat, data, tasks, environments, settings)
+        run = RunFolder.create(Path(folder), asked, config)
     return _Search(problem, data, environments, progress or _silent).run(run)
 
 

@@ -6,7 +6,6 @@
 last, with the other's SHA-256 as `arrays`: where it is, the set is whole.
 """
 
-import hashlib
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import InputError, require
-from .._files import read_json, write_json
+from .._files import read_json, sha256, write_json
 from ..environments._environment import Environment
 from ..models._weights import load_arrays, save_arrays
 from ._member import Member, Scores
@@ -43,7 +42,7 @@ def save_sets(sets: SetOfSets, folder: Path) -> None:
             stacked = np.stack([member.statistics[leaf] for member in members])
             arrays[f"{number}/statistics/{leaf}"] = stacked
     save_arrays(folder / ARRAYS_NAME, arrays)
-    write_json(folder / JSON_NAME, _as_json(sets) | {"arrays": _digest(folder)})
+    write_json(folder / JSON_NAME, _as_json(sets) | {"arrays": sha256(folder / ARRAYS_NAME)})
 
 
 def load_sets(folder: Path) -> SetOfSets:
@@ -66,7 +65,7 @@ def load_sets(folder: Path) -> SetOfSets:
     )
     arrays, _ = load_arrays(Path(folder) / ARRAYS_NAME)
     require(
-        content.get("arrays") == _digest(Path(folder)),
+        content.get("arrays") == sha256(Path(folder / ARRAYS_NAME)),
         f"{Path(folder) / ARRAYS_NAME} must belong to {JSON_NAME}, got one that was not written "
         "with it.",
     )
@@ -85,10 +84,6 @@ def load_sets(folder: Path) -> SetOfSets:
     own = ("format", "version", "tasks", "environments", "arrays")
     facts = {key: value for key, value in content.items() if key not in own}
     return SetOfSets(tasks, environments, facts)
-
-
-def _digest(folder: Path) -> str:
-    return hashlib.sha256((folder / ARRAYS_NAME).read_bytes()).hexdigest()
 
 
 def _as_json(sets: SetOfSets) -> dict[str, Any]:

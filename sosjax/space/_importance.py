@@ -48,12 +48,11 @@ def magnitude(graph: Graph, params: object) -> list[Float[Array, " _size"]]:
     Each leaf is divided by its mean absolute value first, so that no leaf drowns the others
     (Li et al., 2017, https://arxiv.org/abs/1608.08710, over whole groups).
     """
-    buffers = {name for pair in graph.statistics for name in (pair.mean, pair.variance)}
     leaves = named_leaves(params)
     scores = [jnp.zeros(size, jnp.float32) for size in graph.sizes]
     for index, group in enumerate(graph.groups):
         for name, axis in group.slices:
-            if name not in buffers:
+            if name not in graph.buffers:
                 size = jnp.abs(leaves[name])
                 others = tuple(place for place in range(size.ndim) if place != axis)
                 scores[index] += size.mean(others) / jnp.maximum(size.mean(), 1e-12)

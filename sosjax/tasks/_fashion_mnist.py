@@ -1,7 +1,6 @@
 """Fashion-MNIST (Xiao, Rasul, Vollgraf, 2017, https://arxiv.org/abs/1708.07747)."""
 
 import gzip
-import hashlib
 import zlib
 from importlib import resources
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .._errors import InputError, require
+from .._files import sha256
 from ._dataset import Dataset, Split
 
 CLASSES = (
@@ -130,5 +130,7 @@ def _existing(plain: Path) -> Path:
 def _require_checksums(folder: Path) -> None:
     for line in (folder / _CHECKSUMS).read_text().splitlines():
         digest, name = line.split()
-        actual = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        require(actual == digest, f"the embedded file {name} is damaged: reinstall sosjax.")
+        require(
+            sha256(folder / name) == digest,
+            f"the embedded file {name} is damaged: reinstall sosjax.",
+        )
