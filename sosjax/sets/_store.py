@@ -65,7 +65,7 @@ def load_sets(folder: Path) -> SetOfSets:
     )
     arrays, _ = load_arrays(Path(folder) / ARRAYS_NAME)
     require(
-        content.get("arrays") == sha256(Path(folder / ARRAYS_NAME)),
+        content.get("arrays") == sha256(Path(folder) / ARRAYS_NAME),
         f"{Path(folder) / ARRAYS_NAME} must belong to {JSON_NAME}, got one that was not written "
         "with it.",
     )
