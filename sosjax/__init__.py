@@ -7,7 +7,6 @@ Build a `Jat` from a network and its parameters, name `Task`s and `Environment`s
 from importlib.metadata import version as _version
 
 from ._errors import InputError as InputError
-from .deploy._certify import Certificate as Certificate
 from .deploy._certify import certify as certify
 from .deploy._certify import check_inputs as check_inputs
 from .deploy._export import export as export
@@ -17,9 +16,12 @@ from .deploy._network import Network as Network
 from .deploy._network import shrink as shrink
 from .environments._environment import Environment as Environment
 from .fitness._kernel import Kernel as Kernel
+from .graph._certify import Certificate as Certificate
+from .graph._graph import Graph as Graph
+from .graph._graph import trace as trace
 from .graph._group import Group as Group
-from .graph._group import Head as Head
-from .graph._group import Statistics as Statistics
+from .graph._head import Head as Head
+from .graph._head import Statistics as Statistics
 from .models._jat import Jat as Jat
 from .models._jat import fashion_resnet as fashion_resnet
 from .models._jat import resnet as resnet

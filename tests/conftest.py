@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from sosjax._tree import named_leaves, with_leaves
-from sosjax.graph._graph import build_graph
-from sosjax.graph._group import Group, Head, Statistics
+from sosjax.graph._classifier import classifier
+from sosjax.graph._graph import trace
+from sosjax.graph._head import Head, Statistics
 from sosjax.models._jat import network_from, resnet
 from sosjax.models._weights import save_weights
 
@@ -63,14 +64,6 @@ MLP_SHAPES = {
     "up": {"kernel": (5, 7), "bias": (7,)},
     "head": {"kernel": (7, 4), "bias": (4,)},
 }
-MLP_GROUPS = (
-    Group(
-        "hidden",
-        5,
-        (("first/kernel", 1), ("first/bias", 0), ("turn", 0), ("turn", 1), ("up/kernel", 0)),
-    ),
-    Group("inner", 7, (("up/kernel", 1), ("up/bias", 0), ("head/kernel", 0))),
-)
 HEAD = Head("head/kernel", "head/bias")
 
 
@@ -105,16 +98,11 @@ CNN_SHAPES = {
     "norm2": _norm(6),
     "head": {"kernel": (6, 3), "bias": (3,)},
 }
-CNN_GROUPS = (
-    Group("one", 4, (("conv1", 3), *((f"norm1/{leaf}", 0) for leaf in _norm(4)), ("conv2", 2))),
-    Group(
-        "two", 6, (("conv2", 3), *((f"norm2/{leaf}", 0) for leaf in _norm(6)), ("head/kernel", 0))
-    ),
-)
 CNN_STATISTICS = (Statistics("norm1/mean", "norm1/var"), Statistics("norm2/mean", "norm2/var"))
 
 
-def _structs(shapes):
+def structs(shapes):
+    """Return shapes as parameters without values."""
     return jax.tree.map(
         lambda shape: jax.ShapeDtypeStruct(shape, jnp.float32),
         shapes,
@@ -122,8 +110,9 @@ def _structs(shapes):
     )
 
 
-def _example(shape):
-    return jax.ShapeDtypeStruct(shape, jnp.float32)
+def _classifier(apply, params, shape, statistics):
+    example = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    return classifier(trace(apply, params, example), statistics, HEAD)
 
 
 def _network(apply, params, graph, seed):
@@ -134,16 +123,16 @@ def _network(apply, params, graph, seed):
 @pytest.fixture(scope="session")
 def mlp():
     """The MLP: `apply`, `params`, `graph` and six `inputs`."""
-    params = random_params(_structs(MLP_SHAPES))
-    graph = build_graph(mlp_apply, params, _example((3,)), MLP_GROUPS, (), HEAD)
+    params = random_params(structs(MLP_SHAPES))
+    graph = _classifier(mlp_apply, params, (3,), ())
     return _network(mlp_apply, params, graph, 0)
 
 
 @pytest.fixture(scope="session")
 def cnn():
     """The CNN, of the same fields."""
-    params = random_params(_structs(CNN_SHAPES))
-    graph = build_graph(cnn_apply, params, _example((6, 6, 1)), CNN_GROUPS, CNN_STATISTICS, HEAD)
+    params = random_params(structs(CNN_SHAPES))
+    graph = _classifier(cnn_apply, params, (6, 6, 1), CNN_STATISTICS)
     return _network(cnn_apply, params, graph, 1)
 
 
@@ -166,4 +155,4 @@ def tiny_jat(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_resnet(tiny_jat):
     """The same ResNet, of the fields of `mlp`."""
-    return _network(tiny_jat.graph.apply, tiny_jat.params, tiny_jat.graph, 2)
+    return _network(tiny_jat.graph.graph.apply, tiny_jat.params, tiny_jat.graph, 2)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sosjax import Dataset, Environment, Group, Head, Jat, Settings, Split, Task, resnet, search
+from sosjax import Dataset, Environment, Head, Jat, Settings, Split, Task, resnet, search
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.models._jat import network_from
 from sosjax.models._weights import save_weights
@@ -91,14 +91,6 @@ MLP_SHAPES = {
     "gate": (4, 1),
     "head": {"kernel": (5, 6), "bias": (6,)},
 }
-MLP_GROUPS = (
-    Group(
-        "hidden",
-        4,
-        (("first/kernel", 1), ("first/bias", 0), ("second/kernel", 0), ("gate", 0)),
-    ),
-    Group("inner", 5, (("second/kernel", 1), ("head/kernel", 0))),
-)
 
 
 def make_mlp(gate=(1.0, 1.0, 1.0, 1.0), **options):
@@ -116,7 +108,6 @@ def make_mlp(gate=(1.0, 1.0, 1.0, 1.0), **options):
         mlp_apply,
         params,
         input_shape=SHAPE,
-        groups=MLP_GROUPS,
         head=Head("head/kernel", "head/bias"),
         name="perceptron",
         **options,

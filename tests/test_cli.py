@@ -307,7 +307,28 @@ def test_select_prints_the_member(folder, monkeypatch, capsys):
         "validation error": "12.50 %",
         "test error": "25.00 %",
         "kept": "a 3/4, b 8/8",
+        "certificate": "none: the network of a run of the library is not at hand",
     }
+
+
+def test_select_prints_the_certificate_of_a_run(folder, monkeypatch, capsys):
+    made_run(folder / "r")
+    (folder / "r" / "config.toml").write_text(example_text())
+    monkeypatch.setattr(commands, "_sets_of", sets_on_disk(folder))
+    asked = []
+
+    def kept(*arguments):
+        asked.append(arguments)
+        return "float32: the same\nas searched"
+
+    monkeypatch.setattr("sosjax.deploy._certify.kept_certificate", kept)
+    assert main(["select", "r", "--task", "tops", "--env", "watch"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "certificate       float32: the same",
+        "                  as searched",
+    ]
+    ((run, load, member),) = asked
+    assert (run.name, load.__name__, member.task) == ("r", "load", "tops")
 
 
 def test_export_needs_a_new_folder(folder, searched, monkeypatch, capsys):

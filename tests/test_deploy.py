@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 
 import jax
@@ -16,12 +16,14 @@ from problem import (
     contents,
     found,
     found_by_perceptron,
+    make_mlp,
     mlp_apply,
     network,
     perceptron,
 )
 
 from sosjax import (
+    Certificate,
     InputError,
     certify,
     check_inputs,
@@ -33,8 +35,11 @@ from sosjax import (
     save_sets,
     shrink,
 )
-from sosjax._tree import named_leaves
+from sosjax._tree import named_leaves, with_leaves
 from sosjax.deploy import _export as exporting
+from sosjax.deploy._certify import kept_certificate
+from sosjax.graph._classifier import Classifier
+from sosjax.graph._shrink import Shrunk
 
 
 def smallest():
@@ -48,6 +53,13 @@ def inputs(count=4, seed=0):
 @cache
 def masked_logits(jat):
     return jax.jit(jat.graph.logits)
+
+
+def full_params(jat, member):
+    """Return the whole network's parameters with the member's own statistics and head."""
+    head = jat.graph.head
+    leaves = member.leaves(named_leaves(jat.params), head.kernel, head.bias)
+    return with_leaves(jat.params, leaves)
 
 
 @st.composite
@@ -79,8 +91,11 @@ def test_shrunk_is_masked(which, data):
     masks = data.draw(drawn_masks(jat.graph.sizes))
     member = with_masks(jat, task.members[-1], masks)
     net = shrink(jat, member)
-    certificate = certify(jat, member, net, inputs())
-    assert certificate.difference <= 1e-4 and certificate.examples == 4
+    certificate = certify(jat, member, inputs())
+    assert certificate.holds and certificate.examples == 4
+    assert certificate.shrunk["float32"].absolute <= 1e-4
+    gap = net(inputs()) - masked_logits(jat)(full_params(jat, member), inputs(), masks)
+    assert float(np.abs(gap).max()) <= 1e-4
     counted = {name: getattr(certificate, name) for name in member.scores.costs}
     assert counted == member.scores.costs
     assert net.classes == member.classes
@@ -92,24 +107,44 @@ def test_certificate_refuses_other_costs(cost):
     member = smallest()
     wrong = replace(member.scores, **{cost: getattr(member.scores, cost) + 1})
     with pytest.raises(RuntimeError, match="The shrunk network is not what the search judged"):
-        certify(network(), replace(member, scores=wrong), shrink(network(), member), inputs())
+        certify(network(), replace(member, scores=wrong), inputs())
 
 
-def test_certificate_refuses_other_outputs():
-    member = smallest()
-    other = replace(member, bias=member.bias + np.float32(2e-4))
-    with pytest.raises(RuntimeError, match=r"outputs differ by 2\.\d\de-04 \(at most 1e-04"):
-        certify(network(), member, shrink(network(), other), inputs())
-    other = replace(member, bias=member.bias * np.float32("nan"))
-    with pytest.raises(RuntimeError, match="outputs differ by nan"):
-        certify(network(), other, shrink(network(), other), inputs())
+@pytest.mark.parametrize("added", [1.0, float("nan"), float("inf")])
+def test_certificate_refuses_other_outputs(added, monkeypatch):
+    whole = Classifier.shrink
+
+    def wrong(graph, params, masks):
+        small = whole(graph, params, masks)
+        return Shrunk(small.params, lambda *arguments: small.apply(*arguments) + added)
+
+    monkeypatch.setattr(Classifier, "shrink", wrong)
+    with pytest.raises(RuntimeError, match="is not what the search judged: float32: masked and sh"):
+        certify(network(), smallest(), inputs())
+
+
+def test_certificate_of_outputs_that_are_not_finite_is_refused():
+    member = replace(smallest(), bias=smallest().bias * np.float32("nan"))
+    with pytest.raises(InputError) as refusal:
+        certify(network(), member, inputs())
+    assert str(refusal.value) == "`inputs` must give finite outputs, got NaN or infinite ones."
+
+
+def test_certificate_is_kept_as_text():
+    certificate = certify(network(), smallest(), inputs())
+    again = Certificate.of(json.loads(json.dumps(asdict(certificate))))
+    assert again == certificate
+    lines = str(certificate).splitlines()
+    assert [line.split(":")[0] for line in lines[:2]] == ["float32", "bfloat16"]
+    assert lines[2].startswith(f"{smallest().scores.parameters:,} parameters, ")
 
 
 def test_masks_that_keep_nothing_are_refused():
     member = smallest()
     empty = replace(member, masks=(member.masks[0] & False, *member.masks[1:]))
-    with pytest.raises(InputError, match="`masks` trunk0 must keep 1 to 4 units"):
+    with pytest.raises(InputError) as refusal:
         shrink(network(), empty)
+    assert str(refusal.value) == "`masks` stage0_block0/conv1 must keep 1 to 4 units, got none."
 
 
 def test_member_read_from_a_folder_is_the_member(tmp_path):
@@ -150,11 +185,15 @@ def test_export_holds_all_that_is_needed(exported):
         "weights.safetensors",
     ]
     content = json.loads((exported / "architecture.json").read_text())
-    assert (content["format"], content["version"]) == ("sosjax-network", 1)
+    assert (content["format"], content["version"]) == ("sosjax-network", 2)
     assert content["classes"] == ["ant", "cat", "dog"] and content["task"] == "legs"
     assert content["architecture"] == json.loads(json.dumps(ARCHITECTURE))
     assert content["scores"]["parameters"] == smallest().scores.parameters
-    assert content["certificate"]["difference"] <= 1e-4
+    assert content["certificate"]["shrunk"]["float32"]["relative"] <= 1e-4
+    assert content["head"] == {"kernel": "params/head/kernel", "bias": "params/head/bias"}
+    assert (content["protect"], content["only"]) == ([], ["*"])
+    names = [f"stage{stage}_block0/conv{number}" for stage in (0, 1) for number in (1, 2)]
+    assert [group["name"] for group in content["groups"]] == names
     kept = [np.flatnonzero(mask).tolist() for mask in smallest().masks]
     assert [group["kept"] for group in content["groups"]] == kept
     # Neither this machine's folders nor the names of source files travel along.
@@ -168,11 +207,7 @@ def test_export_holds_all_that_is_needed(exported):
 def test_loaded_networks_give_the_same(batch, exported):
     images = inputs(batch, batch)
     loaded, program = load_network(exported), load_stablehlo(exported)
-    full = named_leaves(network().params)
-    leaves = smallest().leaves(full, "params/head/kernel", "params/head/bias")
-    params = jax.tree.unflatten(
-        jax.tree.structure(network().params), [leaves[name] for name in full]
-    )
+    params = full_params(network(), smallest())
     wanted = masked_logits(network())(params, images, smallest().masks)
     assert loaded.classes == smallest().classes and wanted.shape == (batch, 3)
     np.testing.assert_allclose(loaded(images), wanted, atol=1e-4)
@@ -266,7 +301,17 @@ def edited(folder, change):
         lambda content: content["architecture"].update(family="vit"),
         lambda content: content["leaves"]["params/head/bias"].update(shape=[7]),
         lambda content: content["leaves"]["params/head/bias"].update(dtype="float33"),
-        lambda content: content.update(version=2),
+        lambda content: content.pop("head"),
+        lambda content: content.pop("protect"),
+        lambda content: content.pop("groups"),
+        lambda content: content["groups"][0].pop("kept"),
+        lambda content: content["groups"][0].update(kept=[]),
+        lambda content: content["groups"][0].update(kept=[0, 1, 2, 3]),
+        lambda content: content["groups"][0].update(size=5),
+        lambda content: content["groups"].pop(),
+        lambda content: content.update(protect=["*conv1*"]),
+        lambda content: content.update(input_shape=None),
+        lambda content: content.update(version=1),
         lambda content: content.update(format="other"),
     ],
 )
@@ -290,6 +335,70 @@ def test_network_given_as_a_function(tmp_path):
         "`apply` must be the full network's function, since the architecture names no family, "
         "got None."
     )
+
+
+def test_network_without_a_block(tmp_path):
+    masks = (*smallest().masks, np.array([False]))
+    member = with_masks(network(), smallest(), masks)
+    assert member.scores.parameters < smallest().scores.parameters
+    assert member.scores.flops < smallest().scores.flops
+    certificate = export(network(), member, tmp_path / "out")
+    assert certificate.holds and certificate.flops == member.scores.flops
+    content = json.loads((tmp_path / "out" / "architecture.json").read_text())
+    assert content["blocks"] == [{"name": "stage0_block0", "kept": False}]
+    wanted = masked_logits(network())(full_params(network(), member), inputs(), masks)
+    np.testing.assert_allclose(load_network(tmp_path / "out")(inputs()), wanted, atol=1e-4)
+    np.testing.assert_allclose(load_stablehlo(tmp_path / "out")(inputs()), wanted, atol=1e-4)
+
+
+def test_a_certificate_is_made_once_for_a_run(tmp_path):
+    def never():
+        raise AssertionError("the network is not needed")
+
+    made = kept_certificate(tmp_path, network, smallest())
+    (path,) = (tmp_path / "certificates").iterdir()
+    assert kept_certificate(tmp_path, never, smallest()) == made
+    path.write_text("{}")
+    assert kept_certificate(tmp_path, network, smallest()) == made
+    path.write_text(path.read_text()[:50])
+    assert kept_certificate(tmp_path, network, smallest()) == made
+
+
+def test_another_function_is_refused(tmp_path):
+    folder = tmp_path / "perceptron"
+    export(perceptron(), found_by_perceptron().tasks[1].members[-1], folder)
+
+    def mixing(params, inputs):
+        flat = inputs.reshape(inputs.shape[0], 64)
+        hidden = jax.nn.softmax(flat @ params["first"]["kernel"] + params["first"]["bias"])
+        inner = (hidden @ params["second"]["kernel"]) / (hidden @ params["gate"])
+        return inner @ params["head"]["kernel"] + params["head"]["bias"]
+
+    with pytest.raises(InputError) as refusal:
+        load_network(folder, mixing)
+    assert str(refusal.value) == (
+        "`apply` must be the function that was exported, with groups [('first', 4), ('second', 5)],"
+        " got [('second', 5)]."
+    )
+    with pytest.raises(InputError, match="`apply` must be traceable as"):
+        load_network(folder, lambda params, inputs: inputs @ params["first"]["kernel"])
+    # One of the same groups is noticed by its logits.
+    with pytest.raises(InputError, match=r"function that was exported, got one whose logits diff"):
+        load_network(folder, lambda params, inputs: mlp_apply(params, 1 - inputs))
+
+
+@pytest.mark.parametrize("rules", [{"protect": ("first/*",)}, {"only": "head/*"}])
+def test_what_the_user_protects_stays_whole_when_loaded(rules, tmp_path):
+    jat = make_mlp(**rules)
+    assert [group.name for group in jat.graph.groups] == ["second"]
+    masks = (np.arange(5) < 2,)
+    member = found_by_perceptron().tasks[1].members[-1]
+    member = with_masks(jat, replace(member, masks=masks), masks)
+    export(jat, member, tmp_path / "out")
+    loaded = load_network(tmp_path / "out", mlp_apply)
+    assert loaded.params["first"]["kernel"].shape == (64, 4)
+    assert loaded.params["second"]["kernel"].shape == (4, 2)
+    np.testing.assert_allclose(loaded(inputs()), shrink(jat, member)(inputs()), atol=1e-6)
 
 
 def test_names_never_become_paths(tmp_path, monkeypatch):

@@ -112,9 +112,46 @@ def test_samples_follow_the_key(encoding):
     assert one.shape == (5, encoding.dimensions)
 
 
+@pytest.mark.parametrize("kind", [Ratios, Bits])
+@pytest.mark.parametrize("granularity", [2, 3, 8, 100])
+def test_kept_counts_are_multiples_of_the_granularity_or_all(kind, granularity):
+    encoding = kind(SIZES, granularity)
+    genes = encoding.sample(jax.random.key(0), 60)
+    masks = jax.vmap(lambda gene: encoding.decode(gene, PLACES))(genes)
+    for size, mask in zip(SIZES, masks, strict=True):
+        kept = np.asarray(mask.sum(1))
+        assert ((kept % granularity == 0) | (kept == size)).all() and (kept > 0).all()
+
+
+def test_a_granularity_keeps_the_nearest_multiple_of_the_most_important():
+    (mask,) = Ratios((16,), 4).decode(jnp.log(jnp.array([9.0])) / jnp.log(16.0), [PLACES[2]])
+    np.testing.assert_array_equal(mask, PLACES[2] < 8)
+    genes = jnp.asarray(np.random.default_rng(0).permutation(16) / 16, jnp.float32)
+    assert int((0.9 * genes >= 0.5).sum()) == 7
+    (mask,) = Bits((16,), 4).decode(0.9 * genes, [PLACES[2]])
+    np.testing.assert_array_equal(mask, genes >= 0.5)  # the largest eight
+
+
+@pytest.mark.parametrize("kind", [Ratios, Bits])
+def test_blocks_have_a_gene_each_at_the_end(kind):
+    encoding, plain = kind(SIZES, blocks=3), kind(SIZES)
+    assert encoding.dimensions == plain.dimensions + 3
+    genes = jnp.concatenate([plain.sample(jax.random.key(0), 1)[0], jnp.array([0.1, 0.5, 0.9])])
+    *groups, first, second, third = encoding.decode(genes, PLACES)
+    assert [mask.tolist() for mask in (first, second, third)] == [[False], [True], [True]]
+    for mask, other in zip(groups, plain.decode(genes[:-3], PLACES), strict=True):
+        np.testing.assert_array_equal(mask, other)
+
+
+def test_uniform_ratios_keep_every_block():
+    genes = Ratios(SIZES, blocks=2).uniform(np.array([0.01, 1.0]))
+    assert genes.shape == (2, len(SIZES) + 2) and (genes[:, -2:] == 1).all()
+
+
 def test_encodings_are_made_by_name():
     assert make_encoding("ratios", SIZES) == RATIOS
     assert make_encoding("bits", SIZES) == BITS
+    assert make_encoding("bits", SIZES, 8, 2) == Bits(SIZES, 8, 2)
     with pytest.raises(InputError) as caught:
         make_encoding("ratio", SIZES)
     assert str(caught.value) == (

@@ -12,8 +12,6 @@ from sosjax import Bits, InputError, Kernel, Ratios, search
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.fitness import _kernel as kernels
 from sosjax.fitness._batch import task_batch
-from sosjax.graph._program import trace
-from sosjax.graph._shrink import shrink_params, shrunk_apply
 from sosjax.search._search import _Search
 
 LABELS = [task.labels(make_data()) for task in TASKS]
@@ -93,9 +91,9 @@ def test_error_is_that_of_the_shrunk_network(mode):
     error = float(jax.jit(kernel.error)(network().params, own, masks, carried))
     leaves = named_leaves(network().params) | carried.statistics
     leaves |= {graph.head.kernel: carried.head.kernel, graph.head.bias: carried.head.bias}
-    params = shrink_params(graph, with_leaves(network().params, leaves), masks)
+    small = graph.shrink(with_leaves(network().params, leaves), masks)
     rows = np.isin(data.validation.labels, LABELS[0])
-    logits = shrunk_apply(graph.apply, graph.shapes)(params, data.validation.inputs[rows])
+    logits = jax.jit(small.apply)(small.params, data.validation.inputs[rows])
     labels = np.array([LABELS[0].index(label) for label in data.validation.labels[rows]])
     assert error == pytest.approx(float((np.asarray(logits).argmax(1) != labels).mean()), abs=1e-6)
     assert 0 < error < 1
@@ -127,9 +125,9 @@ def traced(population, chunk, monkeypatch, backend="gpu"):
 def test_program_does_not_grow_with_the_population(monkeypatch):
     sizes = [len(list(convolutions(traced(population, 4, monkeypatch)))) for population in (8, 64)]
     image = jax.ShapeDtypeStruct((24, *network().graph.inputs.shape), np.float32)
-    program = trace(network().graph.apply, network().graph.shapes, image)
-    once = sum(equation.name == "conv_general_dilated" for equation in program.equations)
-    assert sizes == [once, once]
+    program = jax.make_jaxpr(network().graph.graph.apply)(network().params, image)
+    once = len(list(convolutions(program.jaxpr)))
+    assert sizes == [once, once] and once == 6
 
 
 def test_what_precedes_the_masks_is_computed_once_for_a_chunk(monkeypatch):

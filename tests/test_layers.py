@@ -94,8 +94,35 @@ def test_every_public_name_of_a_module_has_a_docstring(file):
 
 
 @each_file
-def test_files_are_small(file):
-    assert len(file.read_text().splitlines()) <= 450
+def test_files_and_functions_are_small(file):
+    text = file.read_text()
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+            assert lines <= 50, f"{node.name} has {lines} lines"
+
+
+def modules():
+    """Return every module's file by its path as parts; a package is its `__init__`."""
+    parts = {("sosjax", *file.relative_to(ROOT).with_suffix("").parts): file for file in FILES}
+    return {path[:-1] if path[-1] == "__init__" else path: file for path, file in parts.items()}
+
+
+def test_no_module_imports_itself_in_a_circle():
+    """Rooms on one floor are apart, and so are the modules of a room: one is below the other."""
+    files = modules()
+    below = {}
+    for module, file in files.items():
+        # `from .a import b`, where `b` need not be a module.
+        named = {tuple(path) for path in imports(file)}
+        named = {path if path in files else path[:-1] for path in named}
+        below[module] = (named & set(files)) - {module}
+    while below:
+        lowest = {module for module, others in below.items() if not others & set(below)}
+        assert lowest, f"a circle among {sorted('.'.join(module) for module in below)}"
+        below = {module: others for module, others in below.items() if module not in lowest}
 
 
 def test_no_room_is_called_after_nothing():

@@ -38,6 +38,7 @@ from sosjax import (
 )
 from sosjax._tree import named_leaves
 from sosjax.search import _search as driver
+from sosjax.search._asked import check_asked
 
 VARIANTS = {
     "random, raw": {"strategy": "random", "fitness": "raw"},
@@ -71,18 +72,21 @@ def check_sets(jat, sets):
         for member in task.members:
             assert member.scores.costs == costs_of(jat, member)
             assert member.scores.kept == tuple(int(mask.sum()) for mask in member.masks)
-            assert min(member.scores.kept) >= 1
+            groups = len(jat.graph.sizes)
+            assert min(member.scores.kept[:groups]) >= 1
+            assert set(member.scores.kept[groups:]) <= {0, 1}
             assert 0 <= member.scores.search_error <= 1
             assert member.kernel.shape[1:] == member.bias.shape == (len(task.classes),)
         for scores in (task.jack, *task.uniform, *(one.scores for one in task.members)):
             assert 0 <= scores.validation_error <= 1 and 0 <= scores.test_error <= 1
-        assert task.jack.kept == jat.graph.sizes
+        assert task.jack.kept[: len(jat.graph.sizes)] == jat.graph.sizes
+        assert all(block == 1 for block in task.jack.kept[len(jat.graph.sizes) :])
 
 
 def test_sets_of_a_resnet():
     check_sets(network(), found())
     assert [task.name for task in found().tasks] == [task.name for task in TASKS]
-    assert sum(len(task.members) for task in found().tasks) > 4
+    assert sum(len(task.members) for task in found().tasks) >= 4
     assert all(task.members[-1].scores.validation_error < 0.3 for task in found().tasks)
 
 
@@ -100,6 +104,43 @@ def test_variants(options):
                 assert np.array_equal(member.kernel, full["head/kernel"][:, rows])
     else:
         assert contents(sets) != contents(found_by_perceptron())
+
+
+def test_blocks_are_left_out_where_asked():
+    settings = replace(SETTINGS, depth=True)
+    sets = search(network(), make_data(), TASKS, (), settings)
+    check_sets(network(), sets)
+    groups = sets.facts["network"]["groups"]
+    assert groups[-1] == {"name": "block stage0_block0", "size": 1} and len(groups) == 5
+    kept = {member.scores.kept[-1] for task in sets.tasks for member in task.members}
+    assert kept == {0, 1}
+
+
+def test_an_environment_may_fit_only_without_a_block():
+    smallest = network().graph.cost(np.ones(4, np.int64), 3)["parameters"]
+    environment = Environment("speck", parameters=int(smallest) - 1)
+    with pytest.raises(InputError, match="`environments` speck must admit some sub-network"):
+        check_asked(network(), make_data(), TASKS, [environment])
+    check_asked(network(), make_data(), TASKS, [environment], depth=True)
+
+
+def test_an_environment_must_fit_with_the_granularity():
+    # Four units in both layers, and three classes.
+    parameters = 64 * 4 + 4 + 4 * 4 + 4 + 4 * 3 + 3
+    environment = Environment("speck", parameters=parameters - 1)
+    check_asked(perceptron(), make_data(), TASKS, [environment])
+    with pytest.raises(InputError, match=f"needs {parameters} parameters of {parameters - 1}"):
+        check_asked(make_mlp(granularity=4), make_data(), TASKS, [environment])
+
+
+def test_kept_counts_are_of_the_granularity():
+    jat = make_mlp(granularity=2)
+    sets = search(jat, make_data(), TASKS, (), SETTINGS)
+    check_sets(jat, sets)
+    for task in sets.tasks:
+        for member in task.members:
+            first, second = member.scores.kept
+            assert first in (2, 4) and second in (2, 4, 5)
 
 
 def test_same_seed_same_sets():
@@ -194,7 +235,7 @@ def test_network_that_gives_only_nan_is_refused():
 def test_members_are_what_was_judged():
     for task in found().tasks:
         for member in task.members:
-            certify(network(), member, shrink(network(), member), check_inputs(network(), 4))
+            certify(network(), member, check_inputs(network(), 4))
 
 
 # What does not fit together is refused before anything is compiled.

@@ -67,10 +67,12 @@ def resume(arguments: argparse.Namespace) -> None:
 
 
 def select(arguments: argparse.Namespace) -> None:
-    """Print the member of a task for an environment."""
-    sets = _sets_of(Path(arguments.run))
+    """Print the member of a task for an environment, and what was checked of it."""
+    folder = Path(arguments.run)
+    sets = _sets_of(folder)
     member = sets.select(arguments.task, arguments.env)
     print(_described(sets, member, arguments.env))
+    print(f"{'certificate':<18}{_certified(folder, member)}")
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -142,7 +144,16 @@ def _export(config: Config, member: "Member", folder: Path) -> str:
     from ..deploy._export import export as export_member
 
     certificate = export_member(config.model.load(), member, folder)
-    return f"export: {folder}\n  {certificate}"
+    return f"export: {folder}\n  " + str(certificate).replace("\n", "\n  ")
+
+
+def _certified(folder: Path, member: "Member") -> str:
+    from ..deploy._certify import kept_certificate
+
+    if not (folder / CONFIG_NAME).exists():
+        return "none: the network of a run of the library is not at hand"
+    model = read_config(folder / CONFIG_NAME).model
+    return str(kept_certificate(folder, model.load, member)).replace("\n", "\n" + 18 * " ")
 
 
 def _export_one(config: Config, sets: "SetOfSets", folder: Path) -> str | None:

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 
 MODELS = ("fashion-resnet", "resnet")
 DATA = ("fashion-mnist",)
+REMOVAL = ("protect", "only", "granularity")
 
 # What the value of each key must be: one of the kinds of `_require_kind`.
 KEYS = {
     "": {"base": "text", "model": "section", "data": "section", "search": "section"}
     | {"tasks": "sections", "environments": "sections"},
     "model": {"name": "text", "weights": "text", "widths": "wholes", "depths": "wholes"}
-    | {"classes": "whole", "input_shape": "wholes"},
+    | {"classes": "whole", "input_shape": "wholes"}
+    | {"protect": "texts", "only": "texts", "granularity": "whole"},
     "data": {"name": "text", "folder": "text"},
     "tasks": {"name": "text", "classes": "texts"},
     "environments": {"name": "text", "parameters": "number", "bytes": "number", "flops": "number"},
     "search": {"objectives": "texts", "strategy": "text", "encoding": "text", "fitness": "text"}
+    | {"depth": "truth"}
     | {"population": "whole", "generations": "whole", "images": "whole", "calibration": "whole"}
     | {"rmp": "number", "low": "number", "high": "number"}
     | {"chunk": "whole", "checkpoint_every": "whole", "seed": "whole"},
@@ -45,16 +48,20 @@ class ModelChoice:
     Attributes:
       name: one of `MODELS`.
       options: the arguments of `sosjax.resnet`; empty for an embedded network.
+      removal: what may be removed: arguments of `sosjax.trace`.
     """
 
     name: str
     options: dict[str, Any]
+    removal: dict[str, Any]
 
     def load(self) -> "Jat":
         """Read the weights and trace the network."""
         from ..models._jat import fashion_resnet, resnet
 
-        return resnet(**self.options) if self.name == "resnet" else fashion_resnet()
+        if self.name == "resnet":
+            return resnet(**self.options, **self.removal)
+        return fashion_resnet(**self.removal)
 
 
 @final
@@ -204,14 +211,16 @@ def _model(table: dict[str, Any], base: Path) -> ModelChoice:
     _require_keys("model", table)
     name = _wanted("model", table, "name")
     require_known("model.name", name, MODELS)
-    options: dict[str, Any] = {key: value for key, value in table.items() if key != "name"}
+    removal = {key: table[key] for key in REMOVAL if key in table}
+    require_number("model.granularity", removal.get("granularity", 1), 1, whole=True)
+    options = {key: value for key, value in table.items() if key not in ("name", *REMOVAL)}
     if name != "resnet":
         require(
             not options,
             f"`model.{next(iter(options), '')}` must be left out unless `model.name` is 'resnet', "
             f"got it with {name!r}.",
         )
-        return ModelChoice(name, {})
+        return ModelChoice(name, {}, removal)
     weights = _path("model.weights", _wanted("model", table, "weights"), base)
     require(
         weights.is_file(),
@@ -228,7 +237,7 @@ def _model(table: dict[str, Any], base: Path) -> ModelChoice:
         len(table.get("input_shape", (0, 0, 0))) == 3,
         f"`model.input_shape` must be height, width and channels, got {table.get('input_shape')}.",
     )
-    return ModelChoice(name, options | {"weights": weights})
+    return ModelChoice(name, options | {"weights": weights}, removal)
 
 
 def _data(table: dict[str, Any], base: Path) -> DataChoice:
@@ -309,6 +318,7 @@ _KINDS = {
     "text": "a text in quotes",
     "whole": "a whole number",
     "number": "a number",
+    "truth": "true or false",
     "texts": "a list of texts in quotes",
     "wholes": "a list of whole numbers",
     "section": "a section ([name])",
@@ -317,6 +327,9 @@ _KINDS = {
 
 
 def _require_kind(name: str, value: Any, kind: str, place: str) -> None:
+    if kind == "truth":
+        require(isinstance(value, bool), f"`{name}` must be {_KINDS[kind]}, got {value!r}{place}.")
+        return
     single = {"text": str, "whole": int, "number": (int, float), "section": dict}
     items = {"texts": str, "wholes": int, "sections": dict}
     if kind in single:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -24,17 +24,20 @@ from jax.extend.core import InconclusiveDimensionOperation
 from .._errors import InputError, require
 from .._files import new_folder, read_json, sha256, write_json, write_whole
 from .._tree import named_leaves, with_leaves
-from ..graph._shrink import shrunk_apply
+from ..graph._certify import Certificate
+from ..graph._graph import graph_of
+from ..graph._layout import Rules
 from ..models._jat import Jat, network_from
 from ..models._weights import load_arrays, load_weights, save_arrays, save_weights
 from ..sets._member import Member
-from ._certify import TOLERANCE, Certificate, certify, check_inputs
+from ._certify import certify, check_inputs
 from ._network import Network, shrink
 
 FORMAT = "sosjax-network"
-VERSION = 1
+VERSION = 2
 FILES = ("weights.safetensors", "network.stablehlo", "function.stablehlo")
 PLATFORMS = ("cpu", "cuda", "tpu")
+TOLERANCE = 1e-4
 
 
 def export(jat: Jat, member: Member, folder: str | Path) -> Certificate:
@@ -56,7 +59,7 @@ def export(jat: Jat, member: Member, folder: str | Path) -> Certificate:
     try:
         with new_folder("out", folder) as aside:
             network, inputs = shrink(jat, member), check_inputs(jat)
-            certificate = certify(jat, member, network, inputs)
+            certificate = certify(jat, member, inputs)
             save_weights(aside / "weights.safetensors", network.params)
             for name, content in _programs(jat, network).items():
                 write_whole(aside / name, content)
@@ -80,7 +83,8 @@ def load_network(folder: str | Path, apply: Any = None) -> Network:
         where the architecture is of no family of `sosjax`.
 
     Raises:
-      InputError: a file is missing, damaged or of another version, or `apply` is needed.
+      InputError: a file is missing, damaged or of another version, or `apply` is needed, or not
+        the function that was exported.
     """
     folder = Path(folder)
     content = _description(folder)
@@ -93,18 +97,74 @@ def load_network(folder: str | Path, apply: Any = None) -> Network:
         )
         if architecture is not None:
             apply, full = network_from(architecture)
+        cut = _cut_of(content)
     except (AttributeError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder}/architecture.json must be a whole {FORMAT} file, got a damaged one: "
-            f"{error!r}."
-        ) from None
+        raise _damaged(folder, error) from None
     require(
         apply is not None,
         "`apply` must be the full network's function, since the architecture names no family, "
         "got None.",
     )
     params = load_weights(folder / "weights.safetensors", wanted)
-    return Network(shrunk_apply(apply, full), params, classes)
+    network = Network(_small_apply(apply, full, cut), params, classes)
+    try:
+        jax.eval_shape(network.apply, params, cut.example)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(folder, error) from None
+    if architecture is None:
+        _check_function(folder, network)
+    return network
+
+
+def _check_function(folder: Path, network: Network) -> None:
+    """Refuse a function of the same groups that gives other logits."""
+    check, _ = load_arrays(folder / "check.safetensors")
+    gap = np.abs(np.asarray(network(check["inputs"])) - check["logits"]).max()
+    # Far more than rounding on any machine, far less than what another function makes.
+    require(
+        gap <= 1e-2 * np.abs(check["logits"]).max(),
+        "`apply` must be the function that was exported, got one whose logits differ by "
+        f"{gap:.1e}.",
+    )
+
+
+def _damaged(folder: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{folder}/architecture.json must be a whole {FORMAT} file, got a damaged one: {error!r}."
+    )
+
+
+class _Cut(NamedTuple):
+    """What an architecture says of how the full network was cut."""
+
+    example: jax.ShapeDtypeStruct
+    rules: Rules
+    groups: list[tuple[str, int]]
+    masks: list[np.ndarray]
+    resized: dict[tuple[str, int], int]
+
+
+def _cut_of(content: dict[str, Any]) -> _Cut:
+    head, classes = content["head"], len(content["classes"])
+    masks = [np.isin(np.arange(group["size"]), group["kept"]) for group in content["groups"]]
+    return _Cut(
+        jax.ShapeDtypeStruct((1, *content["input_shape"]), np.float32),
+        Rules(tuple(content["protect"]), tuple(content["only"])),
+        [(group["name"], group["size"]) for group in content["groups"]],
+        masks + [np.array([block["kept"]]) for block in content["blocks"]],
+        {(head["kernel"], 1): classes, (head["bias"], 0): classes},
+    )
+
+
+def _small_apply(apply: Callable[..., Any], full: Any, cut: _Cut) -> Callable[..., Any]:
+    """Find the groups of the full network again and leave out what the member does not keep."""
+    graph = graph_of(apply, full, (cut.example,), cut.rules)
+    found = [(group.name, group.size) for group in graph.groups]
+    require(
+        cut.groups == found,
+        f"`apply` must be the function that was exported, with groups {cut.groups}, got {found}.",
+    )
+    return graph.shrunk_apply(cut.masks, cut.resized)
 
 
 def load_stablehlo(folder: str | Path) -> Any:
@@ -166,7 +226,8 @@ def differences(folder: Path) -> dict[str, float]:
         # A second batch size shows that the batch is free.
         whole, part = network(check["inputs"]), network(check["inputs"][:3])
         gaps = (whole - check["logits"], part - check["logits"][:3])
-        found[name] = float(max(np.abs(np.asarray(gap)).max() for gap in gaps))
+        # numpy's maximum, and not Python's: that of NaN must be NaN.
+        found[name] = float(np.max([np.abs(np.asarray(gap)).max() for gap in gaps]))
     return found
 
 
@@ -226,7 +287,7 @@ def _stablehlo(function: Callable[..., Any], *examples: Any) -> bytes:
 def _architecture(
     jat: Jat, member: Member, network: Network, certificate: Certificate
 ) -> dict[str, Any]:
-    full = named_leaves(jat.graph.shapes)
+    full, rules = named_leaves(jat.graph.graph.shapes), jat.graph.graph.rules
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -234,9 +295,18 @@ def _architecture(
         "task": member.task,
         "classes": list(member.classes),
         "input_shape": list(jat.graph.inputs.shape),
+        "head": asdict(jat.graph.head),
+        "protect": list(rules.protect),
+        "only": list(rules.only),
         "groups": [
             {"name": group.name, "size": group.size, "kept": np.flatnonzero(mask).tolist()}
-            for group, mask in zip(jat.graph.groups, member.masks, strict=True)
+            for group, mask in zip(jat.graph.groups, member.masks, strict=False)
+        ],
+        "blocks": [
+            {"name": block.name, "kept": bool(mask.all())}
+            for block, mask in zip(
+                jat.graph.graph.blocks, member.masks[len(jat.graph.groups) :], strict=False
+            )
         ],
         "leaves": {
             name: {

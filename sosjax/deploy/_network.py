@@ -9,9 +9,7 @@ import jax
 import numpy as np
 
 from .._tree import named_leaves, with_leaves
-from ..graph._contraction import contractions
-from ..graph._program import trace
-from ..graph._shrink import shrink_params, shrunk_apply
+from ..graph._graph import trace
 from ..models._jat import Jat
 from ..sets._member import Member
 
@@ -51,7 +49,8 @@ class Network:
     def flops(self, input_shape: tuple[int, ...]) -> int:
         """Count two for each multiply-accumulate for one example, by tracing the small network."""
         example = jax.ShapeDtypeStruct((1, *input_shape), np.float32)
-        return sum(site.flops for site in contractions(trace(self.apply, self.params, example)))
+        small = trace(self.apply, self.params, example)
+        return int(small.cost(np.array(small.sizes, np.int64))["flops"])
 
 
 def shrink(jat: Jat, member: Member) -> Network:
@@ -66,5 +65,6 @@ def shrink(jat: Jat, member: Member) -> Network:
     """
     graph = jat.graph
     leaves = member.leaves(named_leaves(jat.params), graph.head.kernel, graph.head.bias)
-    params = shrink_params(graph, with_leaves(jat.params, leaves), member.masks)
-    return Network(shrunk_apply(graph.apply, graph.shapes), params, member.classes)
+    small = graph.shrink(with_leaves(jat.params, leaves), member.masks)
+    params = jax.tree.map(np.asarray, small.params)
+    return Network(small.apply, params, member.classes)

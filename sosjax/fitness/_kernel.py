@@ -10,8 +10,8 @@ import optax
 from .._errors import require_known, require_number
 from .._tree import named_leaves, with_leaves
 from .._types import Array, Bool, Float
+from ..graph._classifier import Classifier
 from ..graph._cost import COSTS
-from ..graph._graph import Graph
 from ..space._encoding import AbstractEncoding
 from ..space._importance import ranking, taylor
 from ._batch import TaskBatch
@@ -52,7 +52,7 @@ class Kernel:
         takes them one at a time, which is faster there (a folded batch falls out of the caches).
     """
 
-    graph: Graph
+    graph: Classifier
     encoding: AbstractEncoding
     mode: str = "recalibrated"
     penalty: float = 0.05
@@ -162,7 +162,8 @@ class Kernel:
         )
 
     def _with_costs(self, error: Array, task: TaskBatch, masks: list[Array]) -> Array:
-        kept = [mask.sum() for mask in masks] + [task.valid.sum()]
-        costs = self.graph.costs.approximate(jnp.stack(kept))
+        kept = jnp.stack([mask.sum() for mask in masks])
+        counts = self.graph.counts(kept, task.valid.sum(), jnp)
+        costs = self.graph.costs.approximate(counts)
         row = jnp.stack([error, *(costs[name] for name in COSTS)])
         return jnp.where(jnp.isfinite(error), row, jnp.inf)

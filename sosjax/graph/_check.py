@@ -1,98 +1,165 @@
-"""What is said of a network, checked against its leaves and its trace."""
+"""What a user gives a graph, checked at the door."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
-from .._errors import nearest, require, require_unique
-from ._contraction import Contraction, leaf_aliases
-from ._group import Group, Head, Statistics
-from ._mask import head_site
-from ._moments import normalised
-from ._program import Program
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from .._errors import nearest, require, require_number
+from .._tree import named_leaves
+from ._count import CONTRACTIONS
+from ._equation import Equation
+from ._group import Block, Group
+from ._layout import Rules
+from ._relations import Relations
+
+WEIGHTS = 1024
+"""Constants of fewer numbers are taken for filters and the like, not for weights."""
 
 
-def check_leaves(
-    leaves: dict[str, Any], groups: Sequence[Group], statistics: Sequence[Statistics], head: Head
-) -> None:
-    """Refuse names of leaves that do not exist, axes of a wrong size and shared axes."""
-    require_unique("groups", [group.name for group in groups])
-    require(len(groups) > 0, "`groups` must hold at least one group, got none.")
-    named = [("head", head.kernel), ("head", head.bias)]
-    named += [(f"statistics {p.mean}", leaf) for p in statistics for leaf in (p.mean, p.variance)]
-    named += [(f"groups {group.name}", leaf) for group in groups for leaf, _ in group.slices]
-    for argument, leaf in named:
-        require(
-            leaf in leaves,
-            f"`{argument}` must name a leaf of `params`, got {leaf!r}{nearest(leaf, leaves)}.",
-        )
-    _check_head(leaves, head)
-    _check_axes(leaves, groups, head)
-
-
-def _check_output(program: Program, head: Head) -> None:
-    """Refuse a network that changes its logits: candidates are judged on the head's own."""
-    product = program.equations[head_site(program, head).equation].writes[0]
-    last = next((one for one in program.equations if program.output in one.writes), None)
-    aliases = leaf_aliases(program)
-    reads = set(last.reads) if last is not None and last.name == "add" else set()
-    added = [aliases.get(number, ("",))[0] for number in reads - {product}]
+def check_leaf(name: str, leaf: Any) -> None:
+    """Refuse leaves that are no arrays, and arrays whose memory was given away."""
     require(
-        product in reads and added == [head.bias],
-        "`apply` must return logits: features times `head.kernel` plus `head.bias` and nothing "
-        f"after that, such as a softmax or a scale; got {last.name if last else 'nothing'!r} last.",
+        _is_array(leaf),
+        f"`params` must have arrays as leaves, got {type(leaf).__name__} at {name}; take functions "
+        "and settings out first (`nnx.split`, `equinox.partition`).",
+    )
+    deleted = getattr(leaf, "is_deleted", None)
+    require(
+        _traced(leaf) or deleted is None or not deleted(),
+        f"`params` must still hold its arrays, got a deleted or donated one at {name}.",
     )
 
 
-def _check_head(leaves: dict[str, Any], head: Head) -> None:
-    kernel, bias = leaves[head.kernel].shape, leaves[head.bias].shape
+def check_inputs(inputs: Sequence[Any]) -> None:
+    """Refuse inputs that are no arrays."""
+    for leaf in jax.tree.leaves(tuple(inputs)):
+        require(_is_array(leaf), f"`inputs` must have arrays as leaves, got {type(leaf).__name__}.")
+
+
+def check_params(shapes: Any, params: Any) -> None:
+    """Refuse parameters that are not those a network was traced with."""
+    wanted, leaves = named_leaves(shapes), named_leaves(params)
+    for name, shape in wanted.items():
+        require(
+            name in leaves and np.shape(leaves[name]) == shape.shape,
+            f"`params` must have a leaf {name} of shape {list(shape.shape)}, got "
+            f"{list(np.shape(leaves[name])) if name in leaves else 'none'}.",
+        )
+    for name, leaf in leaves.items():
+        require(
+            name in wanted, f"`params` must have the leaves of the traced network, got {name} too."
+        )
+        check_leaf(name, leaf)
+
+
+def checked_counts(groups: Sequence[Group], blocks: Sequence[Block], kept: Any) -> np.ndarray:
+    """Return counts as int64; refuse those that are no whole numbers, too few or too many."""
+    kept = np.asarray(kept)
+    whole = kept.dtype.kind in "biu" or kept.size == 0
+    allowed = (len(groups), len(groups) + len(blocks))
     require(
-        len(kernel) == 2 and bias == kernel[1:],
-        f"`head` must have a kernel [features, classes] and a bias [classes], "
-        f"got {list(kernel)} and {list(bias)}.",
+        whole and kept.ndim >= 1 and kept.shape[-1] in allowed,
+        f"`kept` must hold one whole number for each of {len(groups)} groups, then, if wanted, one "
+        f"for each of {len(blocks)} blocks, got {kept.dtype} of shape {list(kept.shape)}.",
+    )
+    return kept.astype(np.int64)
+
+
+def check_closure(relations: Relations) -> None:
+    """Refuse weights that the network holds itself: they could not be cut, nor be counted.
+
+    Tables that are only added or looked up in, such as positions, are not weights.
+    """
+    program = relations.program
+    producer = {number: eqn for eqn in program.region.equations for number in eqn.writes}
+    leaves = set(program.leaves.values())
+    for equation in program.region.equations:
+        for side in relations.weights(equation) if equation.name in CONTRACTIONS else []:
+            roots = _roots(equation.reads[side], producer)
+            for number in () if roots & leaves else roots & set(program.constants):
+                constant = program.avals[number]
+                size = int(np.prod(constant.shape))
+                require(
+                    size < WEIGHTS or not jnp.issubdtype(constant.dtype, jnp.floating),
+                    "`apply` must take its weights as `params`, got a constant of shape "
+                    f"{list(constant.shape)} of its own that it multiplies with data at "
+                    f"{equation.source or 'an unknown line'}; make it a parameter, and name it in "
+                    "`protect` if it must stay.",
+                )
+
+
+def _roots(start: int, producer: dict[int, Equation]) -> set[int]:
+    """Return what a value is made of, as far as nothing produces it."""
+    seen, waiting, roots = {start}, [start], set()
+    while waiting:
+        number = waiting.pop()
+        if number not in producer:
+            roots.add(number)
+            continue
+        fresh = set(producer[number].reads) - seen
+        seen |= fresh
+        waiting += fresh
+    return roots
+
+
+def _is_array(leaf: Any) -> bool:
+    return (hasattr(leaf, "shape") and hasattr(leaf, "dtype")) or isinstance(
+        leaf, (int, float, complex)
     )
 
 
-def _check_axes(leaves: dict[str, Any], groups: Sequence[Group], head: Head) -> None:
-    owners: dict[tuple[str, int], str] = {(head.kernel, 1): "head", (head.bias, 0): "head"}
-    for group in groups:
-        for leaf, axis in group.slices:
-            shape = leaves[leaf].shape
-            require(
-                0 <= axis < len(shape) and shape[axis] == group.size,
-                f"`groups` {group.name} must lie on axes of {group.size}, "
-                f"got axis {axis} of {leaf} {list(shape)}.",
-            )
-            other = owners.setdefault((leaf, axis), group.name)
-            require(
-                other == group.name,
-                f"`groups` must not share an axis, got axis {axis} of {leaf} "
-                f"in {other} and {group.name}.",
-            )
+def _traced(array: Any) -> bool:
+    return isinstance(array, Tracer)
 
 
-def check_sites(
-    program: Program,
-    sites: Sequence[Contraction],
-    groups: Sequence[Group],
-    statistics: Sequence[Statistics],
-    head: Head,
+def check_patterns(
+    leaves: Iterable[str], protect: str | Sequence[str], only: str | Sequence[str], granularity: int
+) -> Rules:
+    """Return what the user said of groups; refuse patterns that match no leaf."""
+    require_number("granularity", granularity, 1, whole=True)
+    names = list(leaves)
+    given = {"protect": protect, "only": only}
+    patterns = {key: (one,) if isinstance(one, str) else tuple(one) for key, one in given.items()}
+    for key, several in patterns.items():
+        for pattern in several:
+            require(
+                pattern == "*" or any(fnmatchcase(name, pattern) for name in names),
+                f"`{key}` must match the path of a leaf, got {pattern!r}{nearest(pattern, names)}.",
+            )
+    return Rules(patterns["protect"], patterns["only"], granularity)
+
+
+def check_masks(
+    groups: Sequence[Group], blocks: Sequence[Block], masks: Sequence[Any], concrete: bool = False
 ) -> None:
-    """Refuse groups that nothing consumes or produces, and statistics or a head used otherwise."""
-    _check_output(program, head)
-    consumed = {(site.leaf, axis) for site in sites for axis in site.contracted}
-    for group in groups:
-        uses = [place in consumed for place in group.slices]
+    """Refuse masks of another number or shape; where values are at hand, empty ones too."""
+    allowed = (len(groups), len(groups) + len(blocks))
+    require(
+        len(masks) in allowed,
+        f"`masks` must hold one array for each of {len(groups)} groups, then, if wanted, one for "
+        f"each of {len(blocks)} blocks, got {len(masks)}.",
+    )
+    for group, mask in zip(groups, masks, strict=False):
         require(
-            any(uses) and not all(uses),
-            f"`groups` {group.name} must be produced by one of its leaves and consumed by a "
-            f"contraction with another, got {sum(uses)} consuming of {len(uses)}.",
+            np.shape(mask) == (group.size,),
+            f"`masks` {group.name} must have shape [{group.size}], got {list(np.shape(mask))}.",
         )
-    for pair in statistics:
-        source, axis = normalised(program, pair)
-        shapes = [program.shapes[program.leaves[leaf]] for leaf in (pair.mean, pair.variance)]
-        wanted = (program.shapes[source][axis],)
+        known = not _traced(mask)
         require(
-            shapes == [wanted, wanted],
-            f"`statistics` {pair.mean} must be a mean and a variance of shape {list(wanted)}, "
-            f"got {[list(shape) for shape in shapes]}.",
+            known or not concrete,
+            f"`masks` {group.name} must be known to cut by, got a traced array.",
+        )
+        require(
+            not known or bool(np.any(np.asarray(mask) != 0)),
+            f"`masks` {group.name} must keep 1 to {group.size} units, got none.",
+        )
+    for block, mask in zip(blocks, masks[len(groups) :], strict=False):
+        require(
+            np.shape(mask) == (1,),
+            f"`masks` {block.name} must have shape [1], got {list(np.shape(mask))}.",
         )

@@ -1,17 +1,35 @@
-"""Parameters, bytes and FLOPs of every sub-network, from the number of units it keeps."""
+"""Parameters, bytes, FLOPs and memory of every sub-network, from the number of units it keeps."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import jax.numpy as jnp
 import numpy as np
 
-from ._contraction import Contraction
-from ._group import Statistics, statistics_leaves
-
 COSTS = ("parameters", "bytes", "flops")
+
+Terms = dict[tuple[int, ...], int]
+"""A sum of products of kept counts: sorted numbers of counts -> factor. `()` is a constant."""
+
+
+def product(parts: Iterable[Terms]) -> Terms:
+    """Multiply sums of products."""
+    total: Terms = {(): 1}
+    for part in parts:
+        wider: Counter[tuple[int, ...]] = Counter()
+        for left, a in total.items():
+            for right, b in part.items():
+                wider[tuple(sorted((*left, *right)))] += a * b
+        total = dict(wider)
+    return total
+
+
+def scaled(terms: Terms, factor: int, counts: Sequence[int] = ()) -> Terms:
+    """Multiply by a number, and by counts."""
+    return {tuple(sorted((*kinds, *counts))): factor * value for kinds, value in terms.items()}
 
 
 @final
@@ -19,84 +37,90 @@ COSTS = ("parameters", "bytes", "flops")
 class CostTable:
     """Costs as sums of products of kept units.
 
-    Each row is one leaf or one contraction: a constant factor times the number of units kept along
-    each of its removable axes.
-
     Attributes:
-      factors: int64 [rows], what of the row does not depend on a group.
-      axes: int32 [rows, axes], the group along each removable axis; -1 where there is none.
-      weights: int64 [3, rows], how much of each row counts as parameters, bytes, FLOPs.
+      names: what is counted, [K].
+      axes: int32 [rows, factors], which counts each product multiplies; -1 where none.
+      weights: int64 [K, rows], how often each product is counted in each cost.
+      points: int64 [points, rows], the bytes of activations alive at points of the run; the cost
+        `memory` is the largest.
+      shared: further counts made of those given, each one or zero: sets of counts, of one of which
+        all must be one.
     """
 
-    factors: np.ndarray
+    names: tuple[str, ...]
     axes: np.ndarray
     weights: np.ndarray
+    points: np.ndarray
+    shared: tuple[frozenset[frozenset[int]], ...] = ()
 
     def exact(self, kept: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the costs in whole numbers.
-
-        Args:
-          kept: whole numbers [..., G + 1]: units kept in each group, then the head's classes.
-
-        Returns:
-          int64 arrays [...] by name: `parameters` (trainable numbers), `bytes` (with the
-          statistics, as stored), `flops` (two per multiply-accumulate of the dot products and
-          convolutions, per example).
-        """
-        totals = self._totals(np.asarray(kept, np.int64), np)
-        return {name: totals[..., index] for index, name in enumerate(COSTS)}
+        """Return the costs in whole numbers, int64 [...] by name, for counts [..., counts]."""
+        return self._costs(np.asarray(kept, np.int64), np)
 
     def approximate(self, kept: Any) -> dict[str, Any]:
         """Return the costs as float32 arrays, for use inside `jax.jit`; exact below 2^24."""
-        totals = self._totals(jnp.asarray(kept, jnp.float32), jnp)
-        return {name: totals[..., index] for index, name in enumerate(COSTS)}
+        return self._costs(jnp.asarray(kept, jnp.float32), jnp)
 
-    def _totals(self, kept: Any, xp: Any) -> Any:
-        extended = xp.concatenate([kept, xp.ones((*kept.shape[:-1], 1), kept.dtype)], -1)
-        products = xp.prod(extended[..., self.axes], -1)
-        scaled = self.weights * self.factors
-        # An explicit sum: a matrix product may run in reduced precision on an accelerator.
-        return xp.sum(products[..., None, :] * scaled.astype(kept.dtype), -1)
+    def _costs(self, kept: Any, xp: Any) -> dict[str, Any]:
+        made = [self._any(kept, sets, xp) for sets in self.shared]
+        extended = xp.concatenate([kept, *made, xp.ones((*kept.shape[:-1], 1), kept.dtype)], -1)
+        products = xp.prod(extended[..., self.axes], -1)[..., None, :]
+        # Explicit sums: a matrix product may run in reduced precision on an accelerator.
+        totals = xp.sum(products * self.weights.astype(kept.dtype), -1)
+        memory = xp.max(xp.sum(products * self.points.astype(kept.dtype), -1), -1)
+        costs = {name: totals[..., index] for index, name in enumerate(self.names)}
+        return costs | {"memory": memory}
+
+    def _any(self, kept: Any, sets: Iterable[frozenset[int]], xp: Any) -> Any:
+        """Return whether all counts of one of the sets are one, [..., 1]."""
+        every = [xp.prod(kept[..., np.array(sorted(one))], -1) for one in sets]
+        return xp.max(xp.stack(every, -1), -1, keepdims=True)
 
 
-def network_costs(
-    leaves: dict[str, Any],
-    owners: dict[tuple[str, int], int],
-    statistics: Sequence[Statistics],
-    sites: Sequence[Contraction],
-    batch: int,
+def cost_table(
+    costs: dict[str, Terms],
+    points: Sequence[Terms],
+    shared: tuple[frozenset[frozenset[int]], ...] = (),
 ) -> CostTable:
-    """Write down what every leaf and every contraction costs.
+    """Write sums of products as arrays; equal products are counted together."""
+    everything = [*costs.values(), *points]
+    kinds = sorted({kind for terms in everything for kind in terms} | {()})
+    width = max(1, *(len(kind) for kind in kinds))
+    axes = [[*kind, *[-1] * (width - len(kind))] for kind in kinds]
+
+    def rows(parts: Iterable[Terms]) -> np.ndarray:
+        return np.array([[terms.get(kind, 0) for kind in kinds] for terms in parts], np.int64)
+
+    return CostTable(
+        tuple(costs), np.array(axes, np.int32), rows(costs.values()), _highest(rows(points)), shared
+    )
+
+
+def _highest(points: np.ndarray) -> np.ndarray:
+    """Leave out points that another one is never below."""
+    points = np.unique(points, axis=0)
+    left = np.ones(len(points), bool)
+    for place, row in enumerate(points):
+        left[place] = False
+        left[place] = not (points[left] >= row).all(1).any()
+    return points[left]
+
+
+def axis_terms(table: np.ndarray | None, size: int, groups: Sequence[int]) -> Terms:
+    """Return how many indices of an axis are there.
 
     Args:
-      leaves: the parameters by path.
-      owners: the group on each removable (leaf, axis).
-      statistics: their leaves are stored but are not trainable.
-      sites: the contractions of the traced network.
-      batch: the batch size it was traced with.
+      table: the masks along the axis, int [n, k]; `None` where all stay.
+      size: the axis' full size.
+      groups: the units in each group.
     """
-    buffers = statistics_leaves(statistics)
-
-    def split(leaf: str) -> tuple[int, list[int]]:
-        places = [(owners.get((leaf, axis)), size) for axis, size in enumerate(leaves[leaf].shape)]
-        fixed = math.prod(size for owner, size in places if owner is None)
-        return fixed, [owner for owner, _ in places if owner is not None]
-
-    rows: list[tuple[int, list[int], tuple[int, int, int]]] = []
-    for name, leaf in leaves.items():
-        trainable = jnp.issubdtype(leaf.dtype, jnp.floating) and name not in buffers
-        rows.append((*split(name), (int(trainable), leaf.dtype.itemsize, 0)))
-    for site in sites:
-        if site.leaf is None:
-            rows.append((site.flops // batch, [], (0, 0, 1)))
-            continue
-        # Each number of the leaf is used equally often; its removable sizes come from the groups.
-        uses = site.flops // batch // math.prod(leaves[site.leaf].shape)
-        fixed, groups = split(site.leaf)
-        rows.append((fixed * uses, groups, (0, 0, 1)))
-    width = max(len(groups) for _, groups, _ in rows)
-    return CostTable(
-        factors=np.array([factor for factor, _, _ in rows], np.int64),
-        axes=np.array([groups + [-1] * (width - len(groups)) for _, groups, _ in rows], np.int32),
-        weights=np.array([weights for _, _, weights in rows], np.int64).T,
-    )
+    if table is None:
+        return {(): size}
+    ends = np.cumsum([1, *groups])
+    kinds = np.where(table == 0, -1, np.searchsorted(ends, table, side="right") - 1)
+    rows, counts = np.unique(np.sort(kinds, 1), axis=0, return_counts=True)
+    terms: Terms = {}
+    for row, count in zip(rows, counts, strict=True):
+        kind = tuple(int(group) for group in row if group >= 0)
+        terms[kind] = int(count) // math.prod(groups[group] for group in kind)
+    return terms

@@ -1,194 +1,355 @@
-"""A network and what can be removed from it, resolved once and checked against each other."""
+"""A network and what can be removed from it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, final
 
 import jax
 import numpy as np
 
-from .._errors import InputError, listing, require
+from .._errors import listing, require
 from .._tree import named_leaves, with_leaves
-from ._check import check_leaves, check_sites
-from ._contraction import contractions
-from ._cost import CostTable, network_costs
-from ._group import Group, Head, Statistics, statistics_leaves
-from ._mask import head_site, mask_number, masked
-from ._moments import estimating
-from ._program import Program, trace
-
-CLASSES = -2
-"""The group number of the head's class axis: its count comes last, before the table's padding."""
-
-BATCH = 2
-"""The batch size that networks are traced with to be checked and counted."""
+from ._certify import Certificate, certify
+from ._check import (
+    check_closure,
+    check_inputs,
+    check_leaf,
+    check_masks,
+    check_params,
+    check_patterns,
+    checked_counts,
+)
+from ._cost import CostTable
+from ._group import Block, Group
+from ._layout import Rules
+from ._mask import Masked, given_mask, mask_number
+from ._memory import network_costs
+from ._program import Program
+from ._shrink import Resized, Shrunk, cut_leaves, cut_program, make_cut
+from ._summary import summary
+from ._trace import struct
+from ._traced import Traced, traced
 
 Masks = Sequence[Any]
+"""One boolean array [size] for each group; then, if wanted, one [1] for each block."""
+
+
+_SAME: Resized = MappingProxyType({})
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
     """What can be removed from a network, and how it runs without it.
 
     Attributes:
-      apply: the network, `apply(params, inputs) -> logits [B, classes]`.
+      apply: the network, `apply(params, *inputs)`.
       shapes: the parameters as `jax.ShapeDtypeStruct`.
-      inputs: one example's shape and dtype.
+      inputs: the example inputs as such, a tuple.
+      rules: what the user said of groups.
       groups: the removable groups.
-      statistics: the moments that are re-estimated for each sub-network.
-      head: the classifier.
-      classes: the number of classes.
-      costs: what a sub-network costs.
+      blocks: the residual branches that can be left out.
+      pinned: for every leaf axis that cannot be cut, why.
+      costs: what a sub-network costs, for the example inputs.
     """
 
     apply: Callable[..., Any]
     shapes: Any
-    inputs: jax.ShapeDtypeStruct
+    inputs: tuple[Any, ...]
+    rules: Rules
     groups: tuple[Group, ...]
-    statistics: tuple[Statistics, ...]
-    head: Head
-    classes: int
+    blocks: tuple[Block, ...]
+    pinned: dict[tuple[str, int], str]
     costs: CostTable
+    _cache: dict[Any, Traced] = field(repr=False)
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Units in each group, [G]."""
         return tuple(group.size for group in self.groups)
 
-    @property
-    def buffers(self) -> tuple[str, ...]:
-        """The leaves that are stored but not trained: the statistics'."""
-        return statistics_leaves(self.statistics)
+    def full(self) -> list[np.ndarray]:
+        """Return masks that remove nothing, blocks included."""
+        return [np.ones(size, bool) for size in (*self.sizes, *(1 for _ in self.blocks))]
 
-    def program(self, inputs: Any) -> Program:
-        """Trace the network for these inputs [B, ...]."""
-        return trace(self.apply, self.shapes, jax.ShapeDtypeStruct(inputs.shape, inputs.dtype))
-
-    def cost(self, kept: np.ndarray, classes: int) -> dict[str, np.ndarray]:
-        """Return exact costs of sub-networks for a head of so many classes.
-
-        Args:
-          kept: whole numbers [..., G], units kept in each group.
-          classes: outputs of the head.
+    def tables(self) -> dict[tuple[str, int], np.ndarray]:
+        """Return for every leaf axis that can be cut which units its indices belong to.
 
         Returns:
-          int64 arrays [...] by cost name.
+          int32 [n, k] by (leaf, axis): an index is there if all its k units are. Units are numbered
+          from 1 through all groups; 0 stands for what is always there.
         """
-        kept = np.asarray(kept, np.int64)
-        heads = np.full((*kept.shape[:-1], 1), classes, np.int64)
-        return self.costs.exact(np.concatenate([kept, heads], -1))
+        network = self._example()
+        found = {}
+        for name, number in network.program.leaves.items():
+            for place, axis in enumerate(network.relations.axes_of(number)):
+                table = network.layout.table(axis)
+                if table is not None:
+                    found[name, place] = table
+        return found
 
-    def features(self, params: Any, inputs: Any, masks: Masks, estimate: bool) -> tuple[Any, dict]:
-        """Return what the head reads when only the masked units are there.
+    def traced(self, params: Any, inputs: Sequence[Any]) -> Traced:
+        """Return the network traced for inputs of these shapes and parameters of these dtypes.
+
+        Raises:
+          InputError: the network cannot be traced for them, or other groups are found then.
+        """
+        check_inputs(inputs)
+        key = _key(params, inputs)
+        if key not in self._cache:
+            shapes, leaves = named_leaves(self.shapes), named_leaves(params)
+            structs = {name: _typed(leaf, leaves[name]) for name, leaf in shapes.items()}
+            network = traced(self.apply, with_leaves(self.shapes, structs), inputs, self.rules)
+            require(
+                network.layout.footprint == self._example().layout.footprint,
+                "`inputs` must leave what can be removed as it is, got other groups for "
+                f"{listing(leaf.shape for leaf in jax.tree.leaves(tuple(inputs)))} than for the "
+                "example inputs.",
+            )
+            self._cache[key] = network
+        return self._cache[key]
+
+    def masked_program(self, network: Traced, resized: Resized = _SAME) -> tuple[Program, Masked]:
+        """Return the program that reads masks, and where its masked operands are."""
+        program = network.program
+        if resized:
+            full = self.full()[: len(self.groups)]
+            program = cut_program(program, make_cut(network, full, resized), ())
+        masking = Masked(program, network.relations, network.layout)
+        return masking.run(network.branches), masking
+
+    def given_masks(self, masks: Masks) -> dict[int, Any]:
+        """Return masks as values of the masked program, ones for blocks that are not named."""
+        masks = [*masks, *self.full()[len(masks) :]]
+        return {mask_number(place): given_mask(mask) for place, mask in enumerate(masks)}
+
+    def masked(self, params: Any, masks: Masks, *inputs: Any) -> Any:
+        """Run the network with the dropped units gone, on the full parameters.
+
+        Masks are applied to activations where a contraction sums over them, so `vmap` over masks
+        shares the parameters and computes what comes before the first mask once.
 
         Args:
           params: the full parameters.
-          inputs: [B, ...].
-          masks: for each group an array [size]: boolean, or float to differentiate by.
-          estimate: whether the statistics are estimated from these inputs, each after the masks
-            before it; else those among the parameters are used.
+          masks: for each group an array [size]; boolean, or float to differentiate by. Then, if
+            wanted, one [1] for each block.
+          inputs: as for `apply`.
+
+        Raises:
+          InputError: masks or inputs do not fit the network.
+        """
+        check_masks(self.groups, self.blocks, masks)
+        check_params(self.shapes, params)
+        network = self.traced(params, inputs)
+        program, _ = self.masked_program(network)
+        return program.outcome(program.given(params, inputs) | self.given_masks(masks))
+
+    def shrink(self, params: Any, masks: Masks) -> Shrunk:
+        """Cut parameters for real and give the function for them.
+
+        The network's own function is not called on smaller arrays, which module libraries refuse
+        and `sqrt(x.shape[-1])` would change in silence: its equations are run with their shapes
+        rewritten.
+
+        Args:
+          params: the full parameters.
+          masks: for each group a boolean array [size]; then, if wanted, one [1] for each block.
+
+        Raises:
+          InputError: a mask has another shape or keeps nothing.
+        """
+        check_masks(self.groups, self.blocks, masks, concrete=True)
+        check_params(self.shapes, params)
+        return Shrunk(self.cut_params(params, masks), self.shrunk_apply(masks))
+
+    def cut_params(self, params: Any, masks: Masks, resized: Resized = _SAME) -> Any:
+        """Return the parameters without what the masks leave out; see `shrunk_apply`."""
+        network = self._example()
+        cut = make_cut(network, masks[: len(self.groups)], resized)
+        skipped = self._skipped(network, masks)
+        return with_leaves(params, cut_leaves(network, cut, skipped, named_leaves(params)))
+
+    def shrunk_apply(self, masks: Masks, resized: Resized = _SAME) -> Callable[..., Any]:
+        """Return the function of parameters that were cut by these masks.
+
+        Args:
+          masks: as for `shrink`.
+          resized: other sizes for leaf axes that end in the outputs, such as a new head's classes.
+        """
+        check_masks(self.groups, self.blocks, masks, concrete=True)
+        programs: dict[int, tuple[Traced, Program]] = {}
+        masks = [np.array(mask, bool) for mask in masks]
+
+        def apply(params: Any, *inputs: Any) -> Any:
+            network = self.traced(params, inputs)
+            if id(network) not in programs:
+                cut = make_cut(network, masks[: len(self.groups)], resized)
+                skipped = self._skipped(network, masks)
+                programs[id(network)] = (network, cut_program(network.program, cut, skipped))
+            program = programs[id(network)][1]
+            return program.outcome(program.given(params, inputs))
+
+        return apply
+
+    def cut(self, tree: Any, masks: Masks) -> Any:
+        """Cut the parameters, or any tree with parts like them, such as an optimiser's state.
+
+        Args:
+          tree: a pytree; every part of it with the structure and shapes of the parameters is cut.
+          masks: for each group a boolean array [size]; then, if wanted, one [1] for each block.
+
+        Raises:
+          InputError: a mask does not fit, or no part of the tree is like the parameters.
+        """
+        check_masks(self.groups, self.blocks, masks, concrete=True)
+        structure, shapes = jax.tree.structure(self.shapes), named_leaves(self.shapes)
+        found = 0
+
+        def like(part: Any) -> bool:
+            if jax.tree.structure(part) != structure:
+                return False
+            leaves = named_leaves(part).items()
+            return all(np.shape(leaf) == shapes[name].shape for name, leaf in leaves)
+
+        def one(part: Any) -> Any:
+            nonlocal found
+            found += like(part)
+            return self.cut_params(part, masks) if like(part) else part
+
+        out = jax.tree.map(one, tree, is_leaf=like)
+        require(
+            found > 0,
+            "`tree` must have a part with the structure and shapes of the parameters, got "
+            f"{jax.tree.structure(tree)}.",
+        )
+        return out
+
+    def cost(self, kept: Any) -> dict[str, np.ndarray]:
+        """Return exact costs of sub-networks.
+
+        Args:
+          kept: whole numbers [..., G] or [..., G + blocks]: units kept in each group, then whether
+            each block is there.
 
         Returns:
-          Features [B, F], zero at removed units, and the statistics used, by leaf path.
+          int64 arrays [...]: `parameters` (numbers of floating leaves), `bytes` (of all leaves as
+          stored), `flops` (two per multiply-accumulate of all contractions, for the example
+          inputs) and `memory` (bytes of activations alive at once, at most).
+
+        Raises:
+          InputError: `kept` holds another number of counts.
         """
-        program = self.program(inputs)
-        site = head_site(program, self.head)
-        program, feature = masked(program, self.groups, site)
-        names = self.buffers
-        values = program.given(params, inputs)
-        for g, mask in enumerate(masks):
-            values[mask_number(g)] = mask
-        if estimate:
-            program = estimating(program, self.statistics)
-            for name in names:
-                del values[program.leaves[name]]
-        targets = [feature, *(program.leaves[name] for name in names)]
-        features, *moments = program.evaluate(values, targets)
-        return features, dict(zip(names, moments, strict=True))
+        kept = checked_counts(self.groups, self.blocks, kept)
+        missing = len(self.groups) + len(self.blocks) - kept.shape[-1]
+        blocks = np.ones((*kept.shape[:-1], missing), np.int64)
+        return self.costs.exact(np.concatenate([kept, blocks], -1))
 
-    def logits(self, params: Any, inputs: Any, masks: Masks | None = None) -> Any:
-        """Return the network's output; parameters may be full (with masks) or shrunk (without)."""
-        program = self.program(inputs)
-        values = program.given(params, inputs)
-        if masks is not None:
-            program, _ = masked(program, self.groups, head_site(program, self.head))
-            values |= {mask_number(g): mask for g, mask in enumerate(masks)}
-        return program.evaluate(values, [program.output])[0]
+    def certify(self, params: Any, masks: Masks, *inputs: Any) -> Certificate:
+        """Compare masked, shrunk and exported network, in float32 and in bfloat16.
+
+        Args:
+          params: the full parameters.
+          masks: as for `shrink`.
+          inputs: as for `apply`; their values should be typical.
+
+        Returns:
+          The differences and counts; `holds` says whether rounding explains them.
+        """
+        small = self.shrink(params, masks)
+        return certify(
+            lambda params, rows: self.masked(params, masks, *rows), small, params, inputs
+        )
+
+    def summary(self) -> str:
+        """Return a table of groups and blocks, and of what is pinned and why."""
+        kept = [*self.sizes, *(1 for _ in self.blocks)]
+        return summary(self._example(), self.costs, np.array(kept), self.pinned)
+
+    def _example(self) -> Traced:
+        return self._cache[_key(self.shapes, self.inputs)]
+
+    def _skipped(self, network: Traced, masks: Masks) -> list[Any]:
+        given = masks[len(self.groups) :]
+        pairs = zip(network.branches, given, strict=False)
+        return [branch for branch, mask in pairs if not np.asarray(mask).all()]
 
 
-def build_graph(
+def trace(
     apply: Callable[..., Any],
     params: Any,
-    inputs: jax.ShapeDtypeStruct,
-    groups: Sequence[Group],
-    statistics: Sequence[Statistics],
-    head: Head,
+    *inputs: Any,
+    protect: str | Sequence[str] = (),
+    only: str | Sequence[str] = "*",
+    granularity: int = 1,
 ) -> Graph:
-    """Resolve groups, statistics and head against the traced network.
+    """Find what can be removed from a network.
+
+    Nothing is computed: shapes suffice, so a network of any size is traced without its weights.
 
     Args:
-      apply: `apply(params, inputs) -> logits [B, classes]`.
-      params: the pytree of parameters.
-      inputs: one example's shape and dtype, without the batch axis.
-      groups: the removable groups.
-      statistics: the normalisations' moments.
-      head: the classifier.
+      apply: a pure function `apply(params, *inputs)` of any module library.
+      params: the pytree of parameters: arrays or `jax.ShapeDtypeStruct`. Integers and random keys
+        are leaves that are cut where they must be, and not counted as parameters.
+      inputs: example inputs: pytrees of arrays or `jax.ShapeDtypeStruct`.
+      protect: patterns (`*` and `?`) of leaf paths that must not be cut.
+      only: patterns of leaf paths; a group is removable if one of its leaves matches.
+      granularity: kept counts are to be multiples of it, or all.
+
+    Returns:
+      The graph.
 
     Raises:
-      InputError: a leaf or axis does not exist, sizes differ, two groups share an axis, nothing
-        consumes or produces a group, statistics or head are not used as said, or a network with
-        one unit less does not trace.
+      InputError: the network cannot be traced, or it holds its weights itself.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, sosjax
+      >>> def mlp(params, x):
+      ...     return jax.nn.relu(x @ params["up"]) @ params["down"]
+      >>> params = {"up": jnp.ones((4, 8)), "down": jnp.ones((8, 2))}
+      >>> graph = sosjax.trace(mlp, params, jnp.ones((1, 4)))
+      >>> [(group.name, group.size) for group in graph.groups]
+      [('up', 8)]
+      >>> small = graph.shrink(params, [jnp.arange(8) < 3])
+      >>> small.params["up"].shape
+      (4, 3)
     """
-    leaves = named_leaves(params)
-    groups, statistics = tuple(groups), tuple(statistics)
-    check_leaves(leaves, groups, statistics, head)
-    batch = jax.ShapeDtypeStruct((BATCH, *inputs.shape), inputs.dtype)
-    program = trace(apply, params, batch)
-    classes = leaves[head.kernel].shape[1]
-    shape = program.shapes[program.output]
-    require(
-        shape == (BATCH, classes),
-        f"`apply` must return logits of shape [B, {classes}], got {list(shape)} for B = {BATCH}.",
+    rules = check_patterns(named_leaves(params), protect, only, granularity)
+    return graph_of(apply, params, inputs, rules)
+
+
+def graph_of(apply: Callable[..., Any], params: Any, inputs: Sequence[Any], rules: Rules) -> Graph:
+    """Trace a network and count its costs."""
+    for name, leaf in named_leaves(params).items():
+        check_leaf(name, leaf)
+    check_inputs(inputs)
+    shapes, examples = jax.tree.map(struct, params), jax.tree.map(struct, tuple(inputs))
+    network = traced(apply, shapes, examples, rules)
+    check_closure(network.relations)
+    return Graph(
+        apply,
+        shapes,
+        examples,
+        rules,
+        network.layout.groups,
+        tuple(branch.block for branch in network.branches),
+        network.layout.pinned,
+        network_costs(network),
+        {_key(shapes, examples): network},
     )
-    sites = list(contractions(program))
-    check_sites(program, sites, groups, statistics, head)
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
-    owners = owners_of(groups, head)
-    costs = network_costs(leaves, owners, statistics, sites, BATCH)
-    graph = Graph(apply, shapes, inputs, groups, statistics, head, classes, costs)
-    _check_shrinks(graph)
-    return graph
 
 
-def owners_of(groups: Sequence[Group], head: Head) -> dict[tuple[str, int], int]:
-    """Return which group lives on which (leaf, axis); the class axis is `CLASSES`."""
-    owners = {place: g for g, group in enumerate(groups) for place in group.slices}
-    return owners | {(head.kernel, 1): CLASSES, (head.bias, 0): CLASSES}
-
-
-def _check_shrinks(graph: Graph) -> None:
-    """Trace the network with one unit in each group, and count its FLOPs again."""
-    owners = owners_of(graph.groups, graph.head)
-
-    def small(name: str, leaf: Any) -> jax.ShapeDtypeStruct:
-        cut = [owners.get((name, axis), CLASSES) != CLASSES for axis in range(len(leaf.shape))]
-        shape = tuple(1 if gone else size for gone, size in zip(cut, leaf.shape, strict=True))
-        return jax.ShapeDtypeStruct(shape, leaf.dtype)
-
-    leaves = {name: small(name, leaf) for name, leaf in named_leaves(graph.shapes).items()}
-    batch = jax.ShapeDtypeStruct((BATCH, *graph.inputs.shape), graph.inputs.dtype)
-    try:
-        program = trace(graph.logits, with_leaves(graph.shapes, leaves), batch)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"`groups` {listing(group.name for group in graph.groups)} must leave a network that "
-            f"runs with one unit each, got: {error}"
-        ) from error
-    flops = sum(site.flops for site in contractions(program)) // BATCH
-    expected = graph.cost(np.ones(len(graph.groups)), graph.classes)["flops"]
-    require(
-        flops == expected,
-        f"`groups` must name every leaf axis that a removed unit owns, got {flops} FLOPs for one "
-        f"unit in each group where the named axes give {expected}.",
+def _key(params: Any, inputs: Sequence[Any]) -> Any:
+    """Return what a trace depends on: the inputs' shapes and all types."""
+    rows, leaves = (jax.tree.map(struct, tree) for tree in (tuple(inputs), params))
+    return (
+        jax.tree.structure(rows),
+        tuple(jax.tree.leaves(rows)),
+        tuple((leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(leaves)),
     )
+
+
+def _typed(shape: jax.ShapeDtypeStruct, leaf: Any) -> jax.ShapeDtypeStruct:
+    """Return the shape with the type of another leaf."""
+    other = struct(leaf)
+    return jax.ShapeDtypeStruct(shape.shape, other.dtype, weak_type=other.weak_type)

@@ -4,39 +4,56 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from .._errors import InputError
-from ._contraction import leaf_aliases
-from ._group import Statistics
-from ._program import Equation, Program
+from .._errors import InputError, require
+from ._alias import leaf_aliases
+from ._equation import Equation
+from ._head import Statistics
+from ._program import Program
 
 
 def estimating(program: Program, statistics: Sequence[Statistics]) -> Program:
     """Let the statistics be computed from the activation they normalise."""
-    equations = [*program.equations]
-    for pair in statistics:
-        source, axis = normalised(program, pair)
-        axes = tuple(place for place in range(len(program.shapes[source])) if place != axis)
+    equations = [*program.region.equations]
+    for pair, (source, axis) in zip(statistics, normalised(program, statistics), strict=True):
+        axes = tuple(place for place in range(len(program.shape(source))) if place != axis)
 
         def run(data: Any, axes: tuple[int, ...] = axes) -> list[Any]:
             return [data.mean(axes), data.var(axes)]
 
         writes = (program.leaves[pair.mean], program.leaves[pair.variance])
-        equations.append(Equation("moments", run, (source,), writes, {}))
-    return replace(program, equations=tuple(equations))
+        equations.append(Equation("moments", None, (source,), writes, {}, run=run))
+    return replace(program, region=replace(program.region, equations=tuple(equations)))
 
 
-def normalised(program: Program, pair: Statistics) -> tuple[int, int]:
-    """Find the activation from which the mean leaf is subtracted, and its channel axis.
+def normalised(program: Program, statistics: Sequence[Statistics]) -> list[tuple[int, int]]:
+    """Find the activations from which the mean leaves are subtracted, and their channel axes.
 
     Raises:
-      InputError: it is subtracted from none.
+      InputError: a mean is subtracted from none, or the leaves have another size than the channels.
     """
-    aliases = leaf_aliases(program)
-    for equation in program.equations:
-        if equation.name == "sub" and aliases.get(equation.reads[1], ("",))[0] == pair.mean:
-            axes = aliases[equation.reads[1]][1]
-            shape = program.shapes[equation.reads[0]]
-            return equation.reads[0], axes.index(0) + len(shape) - len(axes)
-    raise InputError(
-        f"`statistics` {pair.mean!r} must be subtracted from an activation, got no such use."
+    aliases, found = leaf_aliases(program), {}
+    for equation in program.region.equations:
+        if equation.name == "sub" and equation.reads[1] in aliases:
+            leaf, axes = aliases[equation.reads[1]]
+            rank = len(program.shape(equation.reads[0]))
+            place = axes.index(0) + rank - len(axes) if 0 in axes else rank - 1
+            found.setdefault(leaf, (equation.reads[0], place))
+    return [_checked(program, pair, found) for pair in statistics]
+
+
+def _checked(
+    program: Program, pair: Statistics, found: dict[str, tuple[int, int]]
+) -> tuple[int, int]:
+    if pair.mean not in found:
+        raise InputError(
+            f"`statistics` {pair.mean!r} must be subtracted from an activation, got no such use."
+        )
+    source, axis = found[pair.mean]
+    shapes = [program.shape(program.leaves[leaf]) for leaf in (pair.mean, pair.variance)]
+    wanted = (program.shape(source)[axis],)
+    require(
+        shapes == [wanted, wanted],
+        f"`statistics` {pair.mean} must be a mean and a variance of shape {list(wanted)}, "
+        f"got {[list(shape) for shape in shapes]}.",
     )
+    return source, axis

@@ -1,59 +1,105 @@
-"""Cut a network's parameters for real."""
+"""Cut a network's parameters for real, and run its equations on what is left."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
 
-import jax
 import numpy as np
 
-from .._errors import require
-from .._tree import named_leaves, with_leaves
-from ._graph import Graph
-from ._program import trace
+from ._block import Branch
+from ._cut import Cut
+from ._equation import Equation, Region
+from ._need import is_needed, leaf_needs
+from ._program import Program
+from ._rules._rule import cut_region
+from ._traced import Traced
+from ._units import Ids
+
+Resized = Mapping[tuple[str, int], int]
 
 
-def shrink_params(graph: Graph, params: Any, masks: Sequence[np.ndarray]) -> Any:
-    """Return the parameters without the units that the masks leave out.
+@final
+@dataclass(frozen=True, eq=False)
+class Shrunk:
+    """A network whose removed units are gone.
+
+    Attributes:
+      params: the small parameters, the same pytree.
+      apply: `apply(params, *inputs)`, a pure function: it jits, differentiates, exports and can be
+        traced again.
+    """
+
+    params: Any
+    apply: Callable[..., Any]
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Return the outputs for inputs."""
+        return self.apply(self.params, *inputs)
+
+
+def make_cut(network: Traced, masks: Sequence[Any], resized: Resized) -> Cut:
+    """Return which indices of every axis the groups' masks leave.
 
     Args:
-      graph: the network.
-      params: full parameters; the head's class axis may have any size.
-      masks: for each group a boolean array [size].
-
-    Returns:
-      The same pytree with smaller arrays; `graph.logits` runs them as they are.
-
-    Raises:
-      InputError: a mask has the wrong size or keeps nothing.
+      network: the traced network.
+      masks: for each group which units are kept.
+      resized: sizes of leaf axes that nothing is removed from but that are to be another size.
     """
-    kept = []
-    for group, mask in zip(graph.groups, masks, strict=True):
-        require(
-            np.shape(mask) == (group.size,) and bool(np.any(mask)),
-            f"`masks` {group.name} must keep 1 to {group.size} units, got shape {np.shape(mask)} "
-            f"keeping {int(np.sum(mask))}.",
+    layout, relations = network.layout, network.relations
+    there = np.concatenate([[True], *(np.asarray(mask, bool) for mask in masks)])
+    other = {
+        layout.labels(relations.axes_of(network.program.leaves[leaf])[axis]).tobytes(): size
+        for (leaf, axis), size in resized.items()
+    }
+
+    def kept(axis: Ids) -> np.ndarray | None:
+        table = layout.table(axis)
+        if table is not None:
+            alive = there[table].all(1)
+            return None if alive.all() else np.flatnonzero(alive)
+        size = other.get(layout.labels(axis).tobytes(), len(axis))
+        return None if size == len(axis) else np.arange(size)
+
+    return Cut(relations, kept)
+
+
+def cut_program(program: Program, cut: Cut, skipped: Sequence[Branch]) -> Program:
+    """Return the program for parameters from which units and branches are gone."""
+    constants = dict(program.constants)
+    # Constants that only dead code reads have no axes.
+    for number in constants.keys() & cut.relations.axes.keys():
+        if not cut.untouched(number):
+            constants[number] = cut.take(number, np.asarray(constants[number]))
+    region = cut_region(cut, without(program.region, skipped))
+    return replace(program, region=region, constants=constants)
+
+
+def without(region: Region, skipped: Sequence[Branch]) -> Region:
+    """Return the region in which sums are their trunk alone."""
+    equations = list(region.equations)
+    for branch in skipped:
+        equation = equations[branch.equation]
+        trunk = equation.reads[1 - branch.side]
+        run = lambda array: [array]  # noqa: E731
+        equations[branch.equation] = Equation(
+            "copy", None, (trunk,), equation.writes, {}, equation.source, run=run
         )
-        kept.append(np.flatnonzero(mask))
-    leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
-    for rows, group in zip(kept, graph.groups, strict=True):
-        for name, axis in group.slices:
-            leaves[name] = np.take(leaves[name], rows, axis)
-    return with_leaves(params, leaves)
+    return replace(region, equations=tuple(equations))
 
 
-def shrunk_apply(apply: Callable[..., Any], shapes: Any) -> Callable[[Any, Any], Any]:
-    """Return `apply(params, inputs)` for parameters that are smaller than traced.
-
-    The network's own function is traced at its full size and its equations then run on the small
-    arrays; it is never called on them.
-
-    Args:
-      apply: the full network.
-      shapes: its full parameters as `jax.ShapeDtypeStruct`.
-    """
-
-    def run(params: Any, inputs: Any) -> Any:
-        program = trace(apply, shapes, jax.ShapeDtypeStruct(inputs.shape, inputs.dtype))
-        return program.evaluate(program.given(params, inputs), [program.output])[0]
-
-    return run
+def cut_leaves(
+    network: Traced, cut: Cut, skipped: Sequence[Branch], leaves: dict[str, Any]
+) -> dict[str, Any]:
+    """Return leaves by path without what is gone; those that nothing needs any more are empty."""
+    needs = leaf_needs(network.program, network.needs)
+    places = [network.branches.index(branch) for branch in skipped]
+    out = {}
+    for name, leaf in leaves.items():
+        number = network.program.leaves[name]
+        if not is_needed(needs[name], places):
+            out[name] = leaf[:0]
+        elif cut.untouched(number):
+            out[name] = leaf
+        else:
+            out[name] = cut.take(number, leaf)
+    return out

@@ -11,9 +11,10 @@ import numpy as np
 
 from .._errors import InputError, require, require_finite, require_known, require_name
 from .._tree import named_leaves
-from ..graph._graph import Graph, build_graph
-from ..graph._group import Group, Head, Statistics
-from ._resnet import ResNet, resnet_groups, resnet_statistics
+from ..graph._classifier import Classifier, classifier
+from ..graph._graph import trace
+from ..graph._head import Head, Statistics
+from ._resnet import ResNet, resnet_statistics
 from ._weights import load_arrays, load_weights
 
 FAMILIES = ("resnet",)
@@ -25,7 +26,7 @@ class Jat:
 
     Attributes:
       name: for reports.
-      graph: what can be removed, resolved against the traced network.
+      graph: what can be removed, found in the traced network, with head and statistics.
       params: the parameters, a pytree of arrays.
       architecture: how to build the network again in another process: `{"family": ...}`, or
         `None` where only the caller has its function.
@@ -37,9 +38,11 @@ class Jat:
         params: Any,
         *,
         input_shape: Sequence[int],
-        groups: Sequence[Group],
         head: Head,
         statistics: Sequence[Statistics] = (),
+        protect: str | Sequence[str] = (),
+        only: str | Sequence[str] = "*",
+        granularity: int = 1,
         name: str = "network",
         architecture: dict[str, Any] | None = None,
     ) -> None:
@@ -50,16 +53,18 @@ class Jat:
             inputs [B, *input_shape] to [B, classes].
           params: a pytree of finite arrays.
           input_shape: the shape of one example.
-          groups: the removable groups.
           head: the classifier.
           statistics: the moments that normalisations read, to be estimated again for each
             sub-network.
+          protect: patterns of leaf paths that must not be cut.
+          only: patterns of leaf paths; a group is removable if one of its leaves matches.
+          granularity: kept counts are multiples of it, or all.
           name: for reports.
           architecture: see the class.
 
         Raises:
-          InputError: a parameter is not finite, or groups, statistics or head do not fit the
-            network.
+          InputError: a parameter is not finite, nothing can be removed, or statistics or head do
+            not fit the network.
         """
         require_name("model.name", name)
         for path, leaf in named_leaves(params).items():
@@ -67,18 +72,24 @@ class Jat:
                 hasattr(leaf, "shape") and hasattr(leaf, "dtype"),
                 f"`params` must have arrays as leaves, got {type(leaf).__name__} at {path}.",
             )
-            kind = jax.numpy.dtype(leaf.dtype)
+            kind = leaf.dtype
+            other = (np.floating, jax.dtypes.extended)  # random keys are of an extended type
             require(
-                kind == np.float32 or not jax.numpy.issubdtype(kind, np.floating),
+                kind == np.float32 or not any(jax.numpy.issubdtype(kind, one) for one in other),
                 f"`params` must be float32, so that bytes and outputs are exact, got {kind} "
                 f"at {path}.",
             )
             require_finite(f"params {path}", np.asarray(leaf))
-        example = jax.ShapeDtypeStruct(tuple(input_shape), np.float32)
+        example = jax.ShapeDtypeStruct((1, *input_shape), np.float32)
         self.name = name
         self.params = jax.tree.map(jax.numpy.asarray, params)
         self.architecture = architecture
-        self.graph: Graph = build_graph(apply, params, example, groups, statistics, head)
+        graph = trace(apply, params, example, protect=protect, only=only, granularity=granularity)
+        require(
+            len(graph.groups) > 0,
+            f"`apply` must be a network with something to remove, got none:\n{graph.summary()}",
+        )
+        self.graph: Classifier = classifier(graph, statistics, head)
 
 
 def resnet(
@@ -89,6 +100,7 @@ def resnet(
     classes: int = 10,
     input_shape: Sequence[int] = (28, 28, 1),
     name: str = "resnet",
+    **removal: Any,
 ) -> Jat:
     """Return a BatchNorm ResNet with weights from a safetensors file.
 
@@ -99,6 +111,7 @@ def resnet(
       classes: outputs of the head.
       input_shape: height, width and channels of an image.
       name: for reports.
+      removal: `protect`, `only` and `granularity`, as for `sosjax.trace`.
 
     Raises:
       InputError: widths and depths differ in number, or the file does not fit.
@@ -121,26 +134,30 @@ def resnet(
         net.apply,
         load_weights(Path(weights), shapes),
         input_shape=input_shape,
-        groups=resnet_groups(widths, depths),
         head=Head("params/head/kernel", "params/head/bias"),
         statistics=resnet_statistics(depths),
         name=name,
         architecture=architecture,
+        **removal,
     )
 
 
-def fashion_resnet() -> Jat:
+def fashion_resnet(**removal: Any) -> Jat:
     """Return the embedded JAT: a ResNet of 77,754 parameters trained on Fashion-MNIST.
 
     It was trained on the first 50,000 training images (`benchmarks/train_fashion_resnet.py`) and
     classifies 92.4 % of the 10,000 test images rightly.
+
+    Args:
+      removal: `protect`, `only` and `granularity`, as for `sosjax.trace`.
     """
     with resources.as_file(
         resources.files("sosjax") / "data" / "fashion_resnet.safetensors"
     ) as path:
         _, metadata = load_arrays(path)
         architecture = json.loads(metadata["architecture"])
-        return resnet(path, architecture["widths"], architecture["depths"], name="fashion-resnet")
+        widths, depths = architecture["widths"], architecture["depths"]
+        return resnet(path, widths, depths, name="fashion-resnet", **removal)
 
 
 def network_from(architecture: dict[str, Any]) -> tuple[Callable[..., Any], Any]:

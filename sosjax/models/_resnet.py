@@ -5,7 +5,7 @@ from typing import final
 import flax.linen as nn
 import jax
 
-from ..graph._group import Group, Statistics
+from ..graph._head import Statistics
 
 
 class _Block(nn.Module):
@@ -61,27 +61,6 @@ class ResNet(nn.Module):
         return nn.Dense(self.classes, name="head")(hidden.mean((1, 2)))
 
 
-def resnet_groups(widths: tuple[int, ...], depths: tuple[int, ...]) -> tuple[Group, ...]:
-    """Return the removable channels: each stage's residual trunk, and each block's inner ones."""
-    trunks: dict[int, list[tuple[str, int]]] = {stage: [] for stage in range(len(widths))}
-    trunks[0] += _produced("stem", "stem_norm")
-    inner = []
-    for stage, depth in enumerate(depths):
-        for block in range(depth):
-            name, projected = f"stage{stage}_block{block}", stage > 0 and block == 0
-            before = stage - 1 if projected else stage
-            slices = _produced(f"{name}/conv1", f"{name}/norm1")
-            inner.append(Group(name, widths[stage], (*slices, (f"params/{name}/conv2/kernel", 2))))
-            trunks[before].append((f"params/{name}/conv1/kernel", 2))
-            trunks[stage] += _produced(f"{name}/conv2", f"{name}/norm2")
-            if projected:
-                trunks[before].append((f"params/{name}/project/kernel", 2))
-                trunks[stage] += _produced(f"{name}/project", f"{name}/project_norm")
-    trunks[len(widths) - 1].append(("params/head/kernel", 0))
-    outer = [Group(f"trunk{s}", widths[s], tuple(slices)) for s, slices in trunks.items()]
-    return (*outer, *inner)
-
-
 def resnet_statistics(depths: tuple[int, ...]) -> tuple[Statistics, ...]:
     """Return the moments of every BatchNorm."""
     norms = ["stem_norm"]
@@ -93,13 +72,3 @@ def resnet_statistics(depths: tuple[int, ...]) -> tuple[Statistics, ...]:
     return tuple(
         Statistics(f"batch_stats/{norm}/mean", f"batch_stats/{norm}/var") for norm in norms
     )
-
-
-def _produced(convolution: str, norm: str) -> list[tuple[str, int]]:
-    return [
-        (f"params/{convolution}/kernel", 3),
-        (f"params/{norm}/scale", 0),
-        (f"params/{norm}/bias", 0),
-        (f"batch_stats/{norm}/mean", 0),
-        (f"batch_stats/{norm}/var", 0),
-    ]

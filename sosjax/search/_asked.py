@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import jax
 import numpy as np
 
 from .._errors import require, require_unique
@@ -18,9 +17,20 @@ from ._settings import Settings
 
 
 def check_asked(
-    jat: Jat, data: Dataset, tasks: Sequence[Task], environments: Sequence[Environment]
+    jat: Jat,
+    data: Dataset,
+    tasks: Sequence[Task],
+    environments: Sequence[Environment],
+    depth: bool = False,
 ) -> None:
     """Refuse what does not fit together.
+
+    Args:
+      jat: the network.
+      data: what to judge on.
+      tasks: what is asked.
+      environments: where members will run.
+      depth: whether blocks may be left out.
 
     Raises:
       InputError: no task, a name twice, a class that the data lacks, data that is not the
@@ -42,11 +52,13 @@ def check_asked(
     )
     for task in tasks:
         task.labels(data)
-    ones = np.ones(len(graph.groups), np.int64)
+    fewest = [min(group.granularity, group.size) for group in graph.groups]
+    fewest += [0] * len(graph.graph.blocks) if depth else []
     for environment in environments:
         for task in tasks:
             smallest = {
-                name: int(cost) for name, cost in graph.cost(ones, len(task.classes)).items()
+                name: int(cost)
+                for name, cost in graph.cost(np.array(fewest), len(task.classes)).items()
             }
             require(
                 environment.admits(smallest),
@@ -89,7 +101,8 @@ def asked_of(
 
 def _equations(jat: Jat) -> str:
     """Return a digest of what the network computes, so that another function is noticed."""
-    batch = jax.ShapeDtypeStruct((2, *jat.graph.inputs.shape), jat.graph.inputs.dtype)
-    program = jat.graph.program(batch)
-    steps = [(one.name, one.reads, one.writes) for one in program.equations]
-    return hashlib.sha256(repr((steps, sorted(program.shapes.items()))).encode()).hexdigest()
+    graph = jat.graph.graph
+    program = graph.traced(graph.shapes, graph.inputs).program
+    steps = [(one.name, one.reads, one.writes) for one in program.region.equations]
+    shapes = sorted((number, aval.shape) for number, aval in program.avals.items())
+    return hashlib.sha256(repr((steps, shapes)).encode()).hexdigest()

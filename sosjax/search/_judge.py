@@ -127,7 +127,8 @@ def _calibrated(kernel: Kernel, params: Any, search: TaskBatch, rows: Candidates
 def _jacks(problem: Problem) -> tuple[Candidates, Calibrated]:
     """Return the whole network as one more candidate of every task."""
     tasks = len(problem.tasks)
-    masks = [jnp.ones((tasks, 1, size), bool) for size in problem.jat.graph.sizes]
+    sizes = (*problem.encoding.sizes, *(1 for _ in range(problem.encoding.blocks)))
+    masks = [jnp.ones((tasks, 1, size), bool) for size in sizes]
     untouched = jax.vmap(partial(problem.kernel.untouched, problem.jat.params))(problem.search)
     carried = jax.tree.map(lambda leaf: leaf[:, None], untouched)
     return Candidates(masks, jnp.ones((tasks, 1), bool)), carried

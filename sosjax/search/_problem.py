@@ -42,7 +42,12 @@ class Problem:
     def __init__(self, jat: Jat, data: Dataset, tasks: Sequence[Task], settings: Settings) -> None:
         """Draw the examples; `check_asked` has found that all fits."""
         self.jat, self.tasks, self.settings = jat, tuple(tasks), settings
-        self.encoding = make_encoding(settings.encoding, jat.graph.sizes)
+        self.encoding = make_encoding(
+            settings.encoding,
+            jat.graph.sizes,
+            jat.graph.graph.rules.granularity,
+            len(jat.graph.graph.blocks) if settings.depth else 0,
+        )
         self.kernel = Kernel(jat.graph, self.encoding, settings.fitness, chunk=settings.chunk)
         labels = [task.labels(data) for task in tasks]
         drawn = partial(task_batch, data.search, "search", labels, seed=settings.seed)

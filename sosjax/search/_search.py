@@ -78,7 +78,7 @@ def search(
     Raises:
       InputError: something does not fit, before anything is compiled; or the folder exists.
     """
-    check_asked(jat, data, tasks, environments)
+    check_asked(jat, data, tasks, environments, settings.depth)
     # Before the folder: what does not fit leaves none behind.
     problem = Problem(jat, data, tasks, settings)
     run = None
@@ -111,7 +111,7 @@ def resume(
     Raises:
       InputError: the folder is no run of these, or of another version.
     """
-    check_asked(jat, data, tasks, environments)
+    check_asked(jat, data, tasks, environments, settings.depth)
     asked = asked_of(jat, data, tasks, environments, settings)
     run = RunFolder.open(Path(folder), asked)
     if (run.path / JSON_NAME).exists():
@@ -278,6 +278,13 @@ class _Search:
             sets.append(TaskSet(task.name, tuple(task.classes), jack, tuple(members), scores))
         return tuple(sets)
 
+    def _groups(self) -> list[dict[str, Any]]:
+        """Return what members keep some of, and what they keep or not: blocks have size one."""
+        graph = self.problem.jat.graph
+        blocks = graph.graph.blocks[: self.encoding.blocks]
+        groups = [{"name": group.name, "size": group.size} for group in graph.groups]
+        return groups + [{"name": f"block {block.name}", "size": 1} for block in blocks]
+
     def _facts(self) -> dict[str, Any]:
         jat, data = self.problem.jat, self.data
         graph = jat.graph
@@ -287,7 +294,7 @@ class _Search:
             "network": {
                 "name": jat.name,
                 "architecture": jat.architecture,
-                "groups": [{"name": group.name, "size": group.size} for group in graph.groups],
+                "groups": self._groups(),
                 **{name: int(cost) for name, cost in dense.items()},
             },
             "data": {"name": data.name, "classes": list(data.classes), "sizes": sizes},

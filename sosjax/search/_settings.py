@@ -22,6 +22,7 @@ class Settings:
     Attributes:
       objectives: what is minimised: `"error"` and one or more of parameters, bytes, flops.
       strategy: `"mo-mfea"` or `"random"`.
+      depth: whether residual blocks may be left out as a whole.
       encoding: `"ratios"` (keep ratios over a Taylor ranking) or `"bits"` (the paper's).
       fitness: `"recalibrated"`, or `"raw"` as in the paper.
       population: individuals for each task; even.
@@ -44,6 +45,7 @@ class Settings:
     objectives: Sequence[str] = ("error", "parameters")
     strategy: str = "mo-mfea"
     encoding: str = "ratios"
+    depth: bool = False
     fitness: str = "recalibrated"
     population: int = 40
     generations: int = 20
@@ -72,6 +74,10 @@ class Settings:
         )
         require_known("search.strategy", self.strategy, STRATEGIES)
         require_known("search.encoding", self.encoding, ENCODINGS)
+        require(
+            isinstance(self.depth, bool),
+            f"`search.depth` must be true or false, got {self.depth!r}.",
+        )
         require_known("search.fitness", self.fitness, MODES)
         require_number("search.population", self.population, 2, whole=True)
         require(

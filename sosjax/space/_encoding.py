@@ -25,6 +25,11 @@ class AbstractEncoding(Protocol):
         ...
 
     @property
+    def blocks(self) -> int:
+        """The number of blocks that may be left out."""
+        ...
+
+    @property
     def dimensions(self) -> int:
         """The number of genes, D."""
         ...
@@ -36,7 +41,10 @@ class AbstractEncoding(Protocol):
         ...
 
     def decode(self, genotype: Float[Array, " D"], ranking: Ranking) -> list[Bool[Array, " _size"]]:
-        """Return the masks of one genotype; at least one unit of every group is kept."""
+        """Return the masks of one genotype: of groups, then of blocks.
+
+        At least one unit of every group is kept; a block may be gone.
+        """
         ...
 
 
@@ -49,14 +57,18 @@ class Ratios:
 
     Attributes:
       sizes: units in each group, [G].
+      granularity: kept counts are multiples of it, or all.
+      blocks: how many blocks may be left out: each has one more gene, and is kept from 1/2 on.
     """
 
     sizes: tuple[int, ...]
+    granularity: int = 1
+    blocks: int = 0
 
     @property
     def dimensions(self) -> int:
-        """The number of genes: one for each group."""
-        return len(self.sizes)
+        """The number of genes: one for each group and block."""
+        return len(self.sizes) + self.blocks
 
     def sample(
         self, key: Key[Array, ""], count: int, low: float = 0.0, high: float = 1.0
@@ -76,13 +88,16 @@ class Ratios:
         sizes = np.array(self.sizes, np.float64)
         kept = np.clip(np.round(np.asarray(ratios)[:, None] * sizes), 1, sizes)
         genes = np.where(sizes > 1, np.log(kept) / np.log(np.maximum(sizes, 2)), 1.0)
-        return jnp.asarray(genes, jnp.float32)
+        return jnp.asarray(
+            np.pad(genes, ((0, 0), (0, self.blocks)), constant_values=1), jnp.float32
+        )
 
     def decode(self, genotype: Float[Array, " D"], ranking: Ranking) -> list[Bool[Array, " _size"]]:
-        """Keep the first round(size^gene) units of each ranking."""
+        """Keep the first round(size^gene) units of each ranking, to the nearest multiple."""
         sizes = jnp.asarray(self.sizes, genotype.dtype)
-        kept = jnp.clip(jnp.round(sizes**genotype), 1, sizes)
-        return [places < kept[group] for group, places in enumerate(ranking)]
+        kept = _multiple(sizes ** genotype[: len(self.sizes)], sizes, self.granularity)
+        masks = [places < kept[group] for group, places in enumerate(ranking)]
+        return masks + _present(genotype[len(self.sizes) :])
 
 
 @final
@@ -92,14 +107,18 @@ class Bits:
 
     Attributes:
       sizes: units in each group, [G].
+      granularity: kept counts are multiples of it, or all.
+      blocks: how many blocks may be left out: each has one more gene, and is kept from 1/2 on.
     """
 
     sizes: tuple[int, ...]
+    granularity: int = 1
+    blocks: int = 0
 
     @property
     def dimensions(self) -> int:
-        """The number of genes: one for each unit of every group."""
-        return sum(self.sizes)
+        """The number of genes: one for each unit of every group, and for each block."""
+        return sum(self.sizes) + self.blocks
 
     def sample(
         self, key: Key[Array, ""], count: int, low: float = 0.0, high: float = 1.0
@@ -114,23 +133,49 @@ class Bits:
         return jnp.clip(jnp.where(genes < 1 - density, low_part, high_part), 0, 1)
 
     def decode(self, genotype: Float[Array, " D"], ranking: Ranking) -> list[Bool[Array, " _size"]]:
-        """Keep the units whose gene is at least 1/2; of an empty group, the most important."""
-        ends = np.cumsum(self.sizes)[:-1].tolist()
-        masks = [part >= 0.5 for part in jnp.split(genotype, ends)]
-        return [
+        """Keep the units whose gene is at least 1/2; of an empty group, the most important.
+
+        With a granularity, the nearest multiple of as many units is kept: those of largest genes.
+        """
+        *parts, last = jnp.split(genotype, np.cumsum(self.sizes).tolist())
+        masks = [part >= 0.5 for part in parts]
+        if self.granularity > 1:
+            masks = [self._rounded(part, mask) for part, mask in zip(parts, masks, strict=True)]
+        filled = [
             jnp.where(mask.any(), mask, places == 0)
             for mask, places in zip(masks, ranking, strict=True)
         ]
+        return filled + _present(last)
+
+    def _rounded(
+        self, genes: Float[Array, " _size"], mask: Bool[Array, " _size"]
+    ) -> Bool[Array, " _size"]:
+        size = jnp.asarray(mask.size, genes.dtype)
+        kept = _multiple(mask.sum().astype(genes.dtype), size, self.granularity)
+        return jnp.argsort(jnp.argsort(-genes, stable=True)) < kept
+
+
+def _present(genes: Float[Array, " _blocks"]) -> list[Bool[Array, " _one"]]:
+    """Return one mask [1] for each block."""
+    return [genes[block : block + 1] >= 0.5 for block in range(genes.size)]
+
+
+def _multiple(counts: Array, sizes: Array, granularity: int) -> Array:
+    """Return the nearest multiples within the sizes, at least one of them; or the whole size."""
+    rounded = jnp.maximum(jnp.round(counts / granularity), 1) * granularity
+    return jnp.minimum(rounded, sizes)
 
 
 ENCODINGS: dict[str, type[Ratios] | type[Bits]] = {"ratios": Ratios, "bits": Bits}
 
 
-def make_encoding(name: str, sizes: tuple[int, ...]) -> Ratios | Bits:
+def make_encoding(
+    name: str, sizes: tuple[int, ...], granularity: int = 1, blocks: int = 0
+) -> Ratios | Bits:
     """Return the encoding of that name.
 
     Raises:
       InputError: the name is unknown.
     """
     require_known("search.encoding", name, ENCODINGS)
-    return ENCODINGS[name](sizes)
+    return ENCODINGS[name](sizes, granularity, blocks)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._tree import named_leaves
 from .._types import Array, Float, Int
-from ..graph._graph import Graph
+from ..graph._classifier import Classifier
 
 CHUNK = 64
 
@@ -42,21 +43,22 @@ def taylor(
     return [score.mean(0) for score in scores]
 
 
-def magnitude(graph: Graph, params: object) -> list[Float[Array, " _size"]]:
+def magnitude(graph: Classifier, params: object) -> list[Float[Array, " _size"]]:
     """Score units by the sum of the absolute parameters they own, statistics left out.
 
     Each leaf is divided by its mean absolute value first, so that no leaf drowns the others
     (Li et al., 2017, https://arxiv.org/abs/1608.08710, over whole groups).
     """
     leaves = named_leaves(params)
-    scores = [jnp.zeros(size, jnp.float32) for size in graph.sizes]
-    for index, group in enumerate(graph.groups):
-        for name, axis in group.slices:
-            if name not in graph.buffers:
-                size = jnp.abs(leaves[name])
-                others = tuple(place for place in range(size.ndim) if place != axis)
-                scores[index] += size.mean(others) / jnp.maximum(size.mean(), 1e-12)
-    return scores
+    scores = jnp.zeros(1 + sum(graph.sizes), jnp.float32)
+    for (name, axis), table in graph.graph.tables().items():
+        if name not in graph.buffers:
+            size = jnp.abs(leaves[name])
+            others = tuple(place for place in range(size.ndim) if place != axis)
+            each = size.mean(others) / jnp.maximum(size.mean(), 1e-12)
+            # Entry 0 collects what belongs to no unit.
+            scores = scores.at[table].add(each[:, None])
+    return jnp.split(scores[1:], np.cumsum(graph.sizes)[:-1].tolist())
 
 
 def ranking(scores: Sequence[Float[Array, " _size"]]) -> list[Int[Array, " _size"]]:

@@ -1,0 +1,240 @@
+"""A graph whose network ends in a linear head: what is judged on classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import jax
+import numpy as np
+
+from .._errors import listing, nearest, require
+from .._tree import named_leaves
+from ._alias import leaf_aliases
+from ._certify import Certificate, certify
+from ._check import checked_counts
+from ._cost import COSTS, CostTable
+from ._equation import Equation
+from ._graph import Graph, Masks
+from ._group import Group
+from ._head import Head, Statistics, statistics_leaves
+from ._memory import network_costs
+from ._moments import estimating, normalised
+from ._program import Program
+from ._shrink import Shrunk
+
+BATCH = 2
+"""The number of examples that a network is checked with."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A network to logits [B, classes], with what is fitted anew to each sub-network.
+
+    Attributes:
+      graph: what can be removed.
+      inputs: one example's shape and dtype.
+      statistics: the moments that are re-estimated for each sub-network.
+      head: the last contraction.
+      classes: the number of classes.
+      costs: what a sub-network costs for one example; counts are those of groups, blocks and
+        classes.
+    """
+
+    graph: Graph
+    inputs: jax.ShapeDtypeStruct
+    statistics: tuple[Statistics, ...]
+    head: Head
+    classes: int
+    costs: CostTable
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The removable groups."""
+        return self.graph.groups
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units in each group, [G]."""
+        return self.graph.sizes
+
+    @property
+    def buffers(self) -> tuple[str, ...]:
+        """The leaves that are stored but not trained: the statistics'."""
+        return statistics_leaves(self.statistics)
+
+    def counts(self, kept: Any, classes: Any, xp: Any = np) -> Any:
+        """Return the counts that `costs` takes: of groups, of blocks (all by default), classes."""
+        one = xp.ones((*kept.shape[:-1], 1), kept.dtype)
+        blocks = [one] * (len(self.groups) + len(self.graph.blocks) - kept.shape[-1])
+        return xp.concatenate([kept, *blocks, one * classes], -1)
+
+    def cost(self, kept: np.ndarray, classes: int) -> dict[str, np.ndarray]:
+        """Return exact costs of sub-networks for a head of so many classes.
+
+        Args:
+          kept: whole numbers [..., G] or [..., G + blocks]: units kept in each group, then whether
+            each block is there.
+          classes: outputs of the head.
+
+        Returns:
+          int64 arrays [...]: `parameters`, `bytes` and `flops`, for one example.
+        """
+        kept = checked_counts(self.groups, self.graph.blocks, kept)
+        costs = self.costs.exact(self.counts(kept, classes))
+        return {name: costs[name] for name in COSTS}
+
+    def features(self, params: Any, inputs: Any, masks: Masks, estimate: bool) -> tuple[Any, dict]:
+        """Return what the head reads when only the masked units are there.
+
+        Args:
+          params: the full parameters.
+          inputs: [B, ...].
+          masks: for each group an array [size]: boolean, or float to differentiate by.
+          estimate: whether the statistics are estimated from these inputs, each after the masks
+            before it; else those among the parameters are used.
+
+        Returns:
+          Features [B, F], zero at removed units, and the statistics used, by leaf path.
+        """
+        network = self.graph.traced(params, (inputs,))
+        program, masking = self.graph.masked_program(network)
+        site, side = head_site(program, self.head)
+        feature = masking.operands.get((site.writes[0], side), site.reads[side])
+        values = program.given(params, (inputs,)) | self.graph.given_masks(masks)
+        if estimate:
+            program = estimating(program, self.statistics)
+            for name in self.buffers:
+                del values[program.leaves[name]]
+        targets = [feature, *(program.leaves[name] for name in self.buffers)]
+        features, *moments = program.evaluate(values, targets)
+        return features, dict(zip(self.buffers, moments, strict=True))
+
+    def logits(self, params: Any, inputs: Any, masks: Masks) -> Any:
+        """Return the output of the full network under masks; its head may have any classes."""
+        classes = named_leaves(params)[self.head.bias].shape[0]
+        network = self.graph.traced(params, (inputs,))
+        program, _ = self.graph.masked_program(network, self.resized(classes))
+        return program.outcome(program.given(params, (inputs,)) | self.graph.given_masks(masks))
+
+    def shrink(self, params: Any, masks: Masks) -> Shrunk:
+        """Cut the network, with a head of its own.
+
+        Args:
+          params: full parameters; the head's class axis may have any size.
+          masks: for each group a boolean array [size].
+        """
+        classes = named_leaves(params)[self.head.bias].shape[0]
+        resized = self.resized(classes)
+        return Shrunk(
+            self.graph.cut_params(params, masks, resized), self.graph.shrunk_apply(masks, resized)
+        )
+
+    def certify(self, params: Any, masks: Masks, inputs: Any) -> Certificate:
+        """Compare masked, shrunk and exported network; the head may have any classes.
+
+        Args:
+          params: full parameters.
+          masks: for each group a boolean array [size].
+          inputs: examples [B, ...].
+        """
+        return certify(
+            lambda params, rows: self.logits(params, rows[0], masks),
+            self.shrink(params, masks),
+            params,
+            (inputs,),
+            self.buffers,
+        )
+
+    def resized(self, classes: int) -> dict[tuple[str, int], int]:
+        """Return the sizes of the head's class axes."""
+        return {(self.head.kernel, 1): classes, (self.head.bias, 0): classes}
+
+
+def classifier(graph: Graph, statistics: Sequence[Statistics], head: Head) -> Classifier:
+    """Check statistics and head against a graph traced for one example [1, ...].
+
+    Raises:
+      InputError: statistics or head are not used as said.
+    """
+    leaves = named_leaves(graph.shapes)
+    named = [("head", head.kernel), ("head", head.bias)]
+    named += [(f"statistics {p.mean}", leaf) for p in statistics for leaf in (p.mean, p.variance)]
+    for argument, leaf in named:
+        require(
+            leaf in leaves,
+            f"`{argument}` must name a leaf of `params`, got {leaf!r}{nearest(leaf, leaves)}.",
+        )
+    kernel, bias = leaves[head.kernel].shape, leaves[head.bias].shape
+    require(
+        len(kernel) == 2 and bias == kernel[1:],
+        f"`head` must have a kernel [features, classes] and a bias [classes], "
+        f"got {list(kernel)} and {list(bias)}.",
+    )
+    (example,) = graph.inputs
+    _check_batch(graph, example, head, statistics)
+    network = graph.traced(graph.shapes, graph.inputs)
+    program = network.program
+    place = program.leaves[head.kernel], program.leaves[head.bias]
+    varying = [network.relations.axes_of(place[0])[1], network.relations.axes_of(place[1])[0]]
+    site, _ = head_site(program, head)
+    varying.append(network.relations.axes_of(site.writes[0])[1])
+    inputs = jax.ShapeDtypeStruct(example.shape[1:], example.dtype)
+    costs = network_costs(network, statistics_leaves(statistics), varying)
+    return Classifier(graph, inputs, tuple(statistics), head, kernel[1], costs)
+
+
+def _check_batch(graph: Graph, example: Any, head: Head, statistics: Sequence[Statistics]) -> None:
+    """Refuse what does not hold for two examples: one alone hides an axis that is summed over."""
+    batch = jax.ShapeDtypeStruct((BATCH, *example.shape[1:]), example.dtype)
+    program = graph.traced(graph.shapes, (batch,)).program
+    classes = named_leaves(graph.shapes)[head.bias].shape[0]
+    shapes = [list(program.shape(number)) for number in program.region.outputs]
+    require(
+        shapes == [[BATCH, classes]],
+        f"`apply` must return logits of shape [B, {classes}], got "
+        f"{listing(shapes) or 'none'} for B = {BATCH}.",
+    )
+    _check_output(program, head)
+    normalised(program, statistics)
+
+
+def head_site(program: Program, head: Head) -> tuple[Equation, int]:
+    """Return the contraction that is the classifier, and which operand is its features.
+
+    Raises:
+      InputError: the head's kernel is used otherwise than for one product with features [B, F].
+    """
+    aliases = leaf_aliases(program)
+    sites = [
+        (equation, 1 - side)
+        for equation in program.region.equations
+        for side in (0, 1)
+        if equation.name == "dot_general"
+        and aliases.get(equation.reads[side], ("",))[0] == head.kernel
+    ]
+    fits = [
+        equation.params["dimension_numbers"] == (((1,), (0,)), ((), ())) and side == 0
+        for equation, side in sites
+    ]
+    require(
+        fits == [True],
+        f"`head.kernel` {head.kernel!r} must be multiplied once with features [B, F], "
+        f"got {len(sites)} uses.",
+    )
+    return sites[0]
+
+
+def _check_output(program: Program, head: Head) -> None:
+    """Refuse a network that changes its logits: candidates are judged on the head's own."""
+    product = head_site(program, head)[0].writes[0]
+    equations = program.region.equations
+    last = next((one for one in equations if program.output in one.writes), None)
+    aliases = leaf_aliases(program)
+    reads = set(last.reads) if last is not None and last.name == "add" else set()
+    added = [aliases.get(number, ("",))[0] for number in reads - {product}]
+    require(
+        product in reads and added == [head.bias],
+        "`apply` must return logits: features times `head.kernel` plus `head.bias` and nothing "
+        f"after that, such as a softmax or a scale; got {last.name if last else 'nothing'!r} last.",
+    )
