@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.graph._classifier import classifier
@@ -48,6 +49,34 @@ def random_params(shapes, seed=0):
         )
         leaves[name] = jnp.asarray(draw, leaf.dtype)
     return with_leaves(shapes, leaves)
+
+
+def drawn_masks(data, graph):
+    """Draw masks with at least one unit in each group; often exactly one, or all."""
+    masks = []
+    for size in graph.sizes:
+        one = st.integers(0, size - 1).map(lambda i, size=size: np.arange(size) == i)
+        bits = st.lists(st.booleans(), min_size=size, max_size=size).map(np.array)
+        masks.append(data.draw(one | st.just(np.ones(size, bool)) | bits.filter(np.any)))
+    return masks + [np.array([data.draw(st.booleans())]) for _ in graph.blocks]
+
+
+def random_masks(sizes, seed):
+    """Draw masks that keep the first unit of each group, and about two thirds of the others."""
+    rng = np.random.default_rng(seed)
+    masks = [rng.random(size) < 0.6 for size in sizes]
+    return [mask | (np.arange(len(mask)) == 0) for mask in masks]
+
+
+def kept_of(masks):
+    """Return how many units masks keep."""
+    return np.array([mask.sum() for mask in masks])
+
+
+def close(one, other):
+    """Check arrays for equality up to rounding, relative to the largest number."""
+    scale = float(np.abs(other).max()) + 1e-6
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * scale)
 
 
 def mlp_apply(params, inputs):
@@ -156,3 +185,9 @@ def tiny_jat(tmp_path_factory):
 def tiny_resnet(tiny_jat):
     """The same ResNet, of the fields of `mlp`."""
     return _network(tiny_jat.graph.graph.apply, tiny_jat.params, tiny_jat.graph, 2)
+
+
+@pytest.fixture(params=["mlp", "cnn", "tiny_resnet"])
+def network(request):
+    """Each of the three."""
+    return request.getfixturevalue(request.param)

@@ -81,6 +81,8 @@ TABLE = [
     # keys' heads, queries of each, pairs that are rotated, values, gated width
     Row("grouped_queries", attention.grouped_queries, (2, 3, 4, 5, 9), 2),
     Row("repeated_keys", attention.repeated_keys, (2, 3, 4, 5, 9), 2, slopes=False),
+    # keys' heads, queries of each, their size, size of values, hidden width
+    Row("library", attention.library, (3, 2, 4, 4, 9), 2),
     # encoder, decoder on itself, decoder on the encoder
     Row("encoder_decoder", attention.encoder_decoder, (2, 3, 4, 7, 3, 4, 5, 8, 2, 5, 3), 5),
     # the same, and the one width of both trunks and of the tied embedding
@@ -95,6 +97,7 @@ TABLE = [
     Row("lstm", recurrent.lstm, (6, 5, 7)),  # embedding, the states of two layers
     Row("gru", recurrent.gru, (5, 6)),  # what is read, the state
     Row("state_space", recurrent.state_space, (6, 5), 1),  # channels, states of each
+    Row("selective", recurrent.selective, (6, 5), 1),
     # the fixed point, the branches' width
     Row("searched", recurrent.searched, (6, 5), slopes=False),
     # Flax linen.

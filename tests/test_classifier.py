@@ -4,7 +4,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import HEAD, MLP_SHAPES, convolved, mlp_apply, normalised, random_params, structs
+from conftest import (
+    HEAD,
+    MLP_SHAPES,
+    close,
+    convolved,
+    mlp_apply,
+    normalised,
+    random_masks,
+    random_params,
+    structs,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,24 +23,6 @@ from sosjax._errors import InputError
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.graph._classifier import classifier
 from sosjax.models._resnet import ResNet
-
-NETWORKS = ["mlp", "cnn", "tiny_resnet"]
-
-
-@pytest.fixture(params=NETWORKS)
-def network(request):
-    return request.getfixturevalue(request.param)
-
-
-def random_masks(sizes, seed):
-    rng = np.random.default_rng(seed)
-    masks = [rng.random(size) < 0.6 for size in sizes]
-    return [mask | (np.arange(len(mask)) == 0) for mask in masks]
-
-
-def close(one, other):
-    scale = float(np.abs(other).max()) + 1e-6
-    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * scale)
 
 
 def with_head(network, classes):

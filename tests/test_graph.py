@@ -1,11 +1,20 @@
-"""What is found in a network; masked against really smaller networks; costs; the refusals."""
+"""What is found in a network, and masked networks against really smaller ones."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from conftest import MLP_SHAPES, mlp_apply, random_params, structs
+from conftest import (
+    MLP_SHAPES,
+    close,
+    drawn_masks,
+    kept_of,
+    mlp_apply,
+    random_masks,
+    random_params,
+    structs,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import export
@@ -13,13 +22,6 @@ from jax import export
 from sosjax import trace
 from sosjax._errors import InputError
 from sosjax._tree import named_leaves, with_leaves
-
-NETWORKS = ["mlp", "cnn", "tiny_resnet"]
-
-
-@pytest.fixture(params=NETWORKS)
-def network(request):
-    return request.getfixturevalue(request.param)
 
 
 def cut(network, masks):
@@ -29,35 +31,10 @@ def cut(network, masks):
         for name, axis in group.places:
             leaves[name] = np.compress(mask, leaves[name], axis)
     full = named_leaves(network.params)
-    blocks = zip(network.graph.graph.blocks, masks[len(network.graph.groups) :], strict=False)
+    blocks = zip(network.graph.blocks, masks[len(network.graph.groups) :], strict=False)
     for block, mask in blocks:
         leaves |= {name: full[name][:0] for name in block.leaves if not mask.all()}
     return with_leaves(network.params, leaves)
-
-
-def drawn_masks(data, graph):
-    """Draw masks with at least one unit in each group; often exactly one, or all."""
-    masks = []
-    for size in graph.sizes:
-        one = st.integers(0, size - 1).map(lambda i, size=size: np.arange(size) == i)
-        bits = st.lists(st.booleans(), min_size=size, max_size=size).map(np.array)
-        masks.append(data.draw(one | st.just(np.ones(size, bool)) | bits.filter(np.any)))
-    return masks + [np.array([data.draw(st.booleans())]) for _ in graph.blocks]
-
-
-def random_masks(sizes, seed):
-    rng = np.random.default_rng(seed)
-    masks = [rng.random(size) < 0.6 for size in sizes]
-    return [mask | (np.arange(len(mask)) == 0) for mask in masks]
-
-
-def kept_of(masks):
-    return np.array([mask.sum() for mask in masks])
-
-
-def close(one, other):
-    scale = float(np.abs(other).max()) + 1e-6
-    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * scale)
 
 
 def shrunk_is_masked(network, masks):
@@ -104,10 +81,10 @@ def test_groups_of_a_resnet_are_its_trunks_and_inner_channels(tiny_resnet):
 
 
 def test_residual_branches_of_their_own_parameters_are_blocks(mlp, cnn, tiny_resnet):
-    assert [(block.name, block.leaves) for block in mlp.graph.graph.blocks] == [("turn", ("turn",))]
-    assert cnn.graph.graph.blocks == ()
+    assert [(block.name, block.leaves) for block in mlp.graph.blocks] == [("turn", ("turn",))]
+    assert cnn.graph.blocks == ()
     # The second stage's block starts with a projection: without it the trunk would have no width.
-    (block,) = tiny_resnet.graph.graph.blocks
+    (block,) = tiny_resnet.graph.blocks
     assert block.name == "stage0_block0"
     assert all("/stage0_block0/" in leaf for leaf in block.leaves) and len(block.leaves) == 10
 
@@ -129,7 +106,7 @@ def test_a_network_is_traced_without_weights():
 
 def test_a_summary_names_groups_blocks_and_reasons(mlp):
     head, _, columns, first, up, _, blocks, turn, _, pinned, inputs, outputs = (
-        mlp.graph.graph.summary().splitlines()
+        mlp.graph.summary().splitlines()
     )
     assert head.startswith("119 parameters, 206 FLOPs, 72 bytes of activations; 12 units in 2 grou")
     assert columns.split() == ["group", "units", "params/unit", "FLOPs/unit", "cuts"]
@@ -202,7 +179,7 @@ def test_one_survivor_in_each_group_of_a_resnet(tiny_resnet):
 
 
 def test_shrinking_cuts_the_same_leaves(network):
-    blocks = [np.array([False]) for _ in network.graph.graph.blocks]
+    blocks = [np.array([False]) for _ in network.graph.blocks]
     masks = [*random_masks(network.graph.sizes, 3), *blocks]
     wanted = named_leaves(cut(network, masks))
     small = network.graph.graph.shrink(network.params, masks).params
@@ -372,79 +349,6 @@ def test_a_python_number_takes_the_type_of_what_it_meets(mlp):
     assert graph.shrink(params, [mask])(inputs).dtype == jnp.bfloat16
 
 
-# What the user says of groups.
-
-
-def traced_mlp(**rules):
-    example = jax.ShapeDtypeStruct((1, 3), jnp.float32)
-    return trace(mlp_apply, structs(MLP_SHAPES), example, **rules)
-
-
-@pytest.mark.parametrize(
-    ("rules", "names"),
-    [
-        ({}, ["first", "up"]),
-        ({"protect": "turn"}, ["up"]),
-        ({"protect": ["first/*"]}, ["up"]),
-        ({"protect": "head/*"}, ["first"]),
-        ({"protect": "*/kernel"}, []),
-        ({"protect": ("turn", "up/bias")}, []),
-        ({"protect": "first/bia?"}, ["up"]),
-        ({"only": "first/bias"}, ["first"]),
-        ({"only": ["turn", "head/kernel"]}, ["first", "up"]),
-        ({"only": "head/*"}, ["up"]),
-        ({"only": "head/bias"}, []),
-        ({"only": ()}, []),
-        ({"only": "up/*", "protect": "turn"}, ["up"]),
-    ],
-)
-def test_protect_and_only_choose_groups(rules, names):
-    graph = traced_mlp(**rules)
-    assert [group.name for group in graph.groups] == names
-
-
-@pytest.mark.parametrize(
-    ("rules", "reasons"),
-    [
-        ({"protect": "turn"}, {"`protect` names it"}),
-        ({"only": "up/bias"}, {"`only` does not name it"}),
-    ],
-)
-def test_what_the_user_keeps_is_a_reason(rules, reasons, mlp):
-    graph = traced_mlp(**rules)
-    assert {graph.pinned["turn", axis] for axis in (0, 1)} == reasons
-    assert all(reason in graph.summary() for reason in reasons)
-    masks = [np.arange(7) < 2]
-    close(graph.shrink(mlp.params, masks)(mlp.inputs), graph.masked(mlp.params, masks, mlp.inputs))
-
-
-def test_granularity_is_kept_in_every_group():
-    assert [group.granularity for group in traced_mlp(granularity=4).groups] == [4, 4]
-
-
-@pytest.mark.parametrize(
-    ("rules", "said"),
-    [
-        (
-            {"protect": "trun"},
-            "`protect` must match the path of a leaf, got 'trun' (did you mean 'turn'?).",
-        ),
-        (
-            {"only": ["first/*", "first/kernal"]},
-            "`only` must match the path of a leaf, got 'first/kernal' "
-            "(did you mean 'first/kernel'?).",
-        ),
-        ({"only": "zzz*"}, "`only` must match the path of a leaf, got 'zzz*'."),
-        ({"granularity": 0}, "`granularity` must be a whole number at least 1, got 0."),
-        ({"granularity": True}, "`granularity` must be a whole number at least 1, got True."),
-    ],
-)
-def test_bad_rules_are_refused(rules, said):
-    with pytest.raises(InputError) as caught:
-        traced_mlp(**rules)
-    assert str(caught.value) == said
-
-
 # Cutting trees like the parameters.
 
 
@@ -481,229 +385,6 @@ def test_a_tree_unlike_the_parameters_is_refused(mlp):
         "`tree` must have a part with the structure and shapes of the parameters, got "
         "PyTreeDef({'mu': *})."
     )
-
-
-# Costs.
-
-
-@settings(max_examples=10)
-@given(data=st.data())
-def test_exact_costs_are_those_of_the_shrunk_network(network, data):
-    graph = network.graph.graph
-    masks = drawn_masks(data, graph)
-    small = graph.shrink(network.params, masks)
-    leaves = jax.tree.leaves(small.params)
-    costs = graph.cost(kept_of(masks))
-    assert costs["parameters"] == sum(np.size(leaf) for leaf in leaves)
-    assert costs["bytes"] == sum(leaf.nbytes for leaf in leaves)
-    # Counted anew in the shrunk network's own trace.
-    again = trace(small.apply, small.params, *graph.inputs)
-    counted = again.cost(np.array([*again.sizes, *(1 for _ in again.blocks)]))
-    assert counted["flops"] == costs["flops"]
-    # What is left out shortens the life of other arrays, so that memory is at most as counted.
-    assert counted["memory"] <= costs["memory"] <= graph.cost(np.array(graph.sizes))["memory"]
-
-
-def test_flops_by_hand(mlp, cnn):
-    whole, turn = 3 * 5 + 5 * 5 + 5 * 7 + 7 * 4, 5 * 5
-    assert mlp.graph.graph.cost([5, 7])["flops"] == 2 * whole
-    assert mlp.graph.graph.cost([5, 7, 1])["flops"] == 2 * whole
-    assert mlp.graph.graph.cost([5, 7, 0])["flops"] == 2 * (whole - turn)
-    assert mlp.graph.graph.cost([2, 3])["flops"] == 2 * (3 * 2 + 2 * 2 + 2 * 3 + 3 * 4)
-    one, two = 36 * 9 * 1, 9 * 9
-    assert cnn.graph.graph.cost([4, 6])["flops"] == 2 * (one * 4 + two * 4 * 6 + 6 * 3)
-    assert cnn.graph.graph.cost([1, 2])["flops"] == 2 * (one * 1 + two * 1 * 2 + 2 * 3)
-
-
-def test_memory_by_hand(cnn):
-    """The inputs stay; a convolution's outputs are alive until they are normalised."""
-    for one, two in ((4, 6), (1, 1), (1, 6)):
-        first, second = 2 * 36 * one, max(36 * one + 9 * two, 2 * 9 * two)
-        wanted = 4 * (36 + max(first, second))
-        assert cnn.graph.graph.cost([one, two])["memory"] == wanted
-
-
-def test_costs_come_in_any_leading_shape_and_approximate_ones_agree(cnn):
-    kept = np.array([[[1, 2], [4, 6]], [[2, 3], [3, 1]]])
-    exact = cnn.graph.graph.cost(kept)
-    approximate = jax.jit(cnn.graph.graph.costs.approximate)(kept)
-    assert set(exact) == {"parameters", "bytes", "flops", "memory"}
-    for name, cost in exact.items():
-        assert cost.dtype == np.int64 and approximate[name].dtype == jnp.float32
-        assert cost.shape == (2, 2)
-        np.testing.assert_array_equal(approximate[name], cost)
-        assert cost[0, 1] == cnn.graph.graph.cost([4, 6])[name]
-
-
-@pytest.mark.parametrize(
-    ("kept", "got"),
-    [
-        ([3], "int64 of shape [1]"),
-        ([3, 2, 1, 1], "int64 of shape [4]"),
-        ([3.5, 2], "float64 of shape [2]"),
-        (3, "int64 of shape []"),
-    ],
-)
-def test_bad_counts_are_refused(mlp, kept, got):
-    with pytest.raises(InputError) as caught:
-        mlp.graph.graph.cost(kept)
-    assert str(caught.value) == (
-        "`kept` must hold one whole number for each of 2 groups, then, if wanted, one for each of "
-        f"1 blocks, got {got}."
-    )
-
-
-# Refusals.
-
-FIVE, SEVEN = np.ones(5, bool), np.ones(7, bool)
-
-
-@pytest.mark.parametrize(
-    ("masks", "said"),
-    [
-        (
-            [FIVE],
-            "`masks` must hold one array for each of 2 groups, then, if wanted, one for each of 1 "
-            "blocks, got 1.",
-        ),
-        (
-            [FIVE, SEVEN, SEVEN[:1], FIVE],
-            "`masks` must hold one array for each of 2 groups, then, if wanted, one for each of 1 "
-            "blocks, got 4.",
-        ),
-        ([FIVE, SEVEN[:6]], "`masks` up must have shape [7], got [6]."),
-        ([FIVE[None], SEVEN], "`masks` first must have shape [5], got [1, 5]."),
-        ([FIVE & False, SEVEN], "`masks` first must keep 1 to 5 units, got none."),
-        ([FIVE, SEVEN, FIVE], "`masks` turn must have shape [1], got [5]."),
-    ],
-)
-def test_bad_masks_are_refused(mlp, masks, said):
-    graph = mlp.graph.graph
-    for call in (
-        lambda: graph.masked(mlp.params, masks, mlp.inputs),
-        lambda: graph.shrink(mlp.params, masks),
-        lambda: graph.cut(mlp.params, masks),
-        lambda: graph.certify(mlp.params, masks, mlp.inputs),
-    ):
-        with pytest.raises(InputError) as caught:
-            call()
-        assert str(caught.value) == said
-
-
-def test_cutting_by_traced_masks_is_refused(mlp):
-    with pytest.raises(InputError) as caught:
-        jax.jit(lambda masks: mlp.graph.graph.shrink(mlp.params, masks).params)([FIVE, SEVEN])
-    assert str(caught.value) == "`masks` first must be known to cut by, got a traced array."
-
-
-@pytest.mark.parametrize(
-    ("inputs", "said"),
-    [
-        (
-            (jnp.ones((2, 4)),),
-            "`apply` must be traceable as `apply(params, *inputs)` with inputs of shape (2, 4), "
-            "got TypeError: dot_general requires contracting dimensions to have the same shape",
-        ),
-        (
-            (jnp.ones((2, 3)), jnp.ones(2)),
-            "`apply` must be traceable as `apply(params, *inputs)` with inputs of shape (2, 3), "
-            "(2,), got TypeError: mlp_apply() takes 2 positional arguments but 3 were given",
-        ),
-        (
-            (),
-            "`apply` must be traceable as `apply(params, *inputs)` with inputs of shape none, got "
-            "TypeError: mlp_apply() missing 1 required positional argument: 'inputs'",
-        ),
-        (("text",), "`inputs` must have arrays as leaves, got str."),
-    ],
-)
-def test_inputs_that_do_not_fit_are_refused(mlp, inputs, said):
-    graph = mlp.graph.graph
-    masks = graph.full()
-    small = graph.shrink(mlp.params, masks)
-    for call in (
-        lambda: graph.masked(mlp.params, masks, *inputs),
-        lambda: small(*inputs),
-        lambda: trace(mlp_apply, mlp.params, *inputs),
-    ):
-        with pytest.raises(InputError) as caught:
-            call()
-        said_here = str(caught.value).replace("TypeError at conftest.py:55:", "TypeError:")
-        assert said_here.startswith(said) and "\n" not in said_here
-
-
-def test_inputs_for_which_other_units_can_be_removed_are_refused():
-    def apply(params, inputs):
-        hidden = inputs @ params["up"]
-        return (jax.nn.softmax(hidden) if inputs.shape[0] > 2 else hidden) @ params["down"]
-
-    params = {"up": jnp.ones((3, 4)), "down": jnp.ones((4, 2))}
-    graph = trace(apply, params, jnp.ones((1, 3)))
-    with pytest.raises(InputError) as caught:
-        graph.masked(params, graph.full(), jnp.ones((5, 3)))
-    assert str(caught.value) == (
-        "`inputs` must leave what can be removed as it is, got other groups for (5, 3) than for "
-        "the example inputs."
-    )
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"turn": jnp.ones((4, 4))}, "`params` must have a leaf turn of shape [5, 5], got [4, 4]."),
-        ({"turn": {}}, "`params` must have a leaf turn of shape [5, 5], got none."),
-        (
-            {"more": jnp.ones(3)},
-            "`params` must have the leaves of the traced network, got more too.",
-        ),
-    ],
-)
-def test_other_parameters_are_refused(mlp, change, said):
-    graph, params = mlp.graph.graph, {**mlp.params, **change}
-    for call in (
-        lambda: graph.masked(params, graph.full(), mlp.inputs),
-        lambda: graph.shrink(params, graph.full()),
-    ):
-        with pytest.raises(InputError) as caught:
-            call()
-        assert str(caught.value) == said
-
-
-def test_deleted_arrays_are_refused(mlp):
-    params = jax.tree.map(jnp.copy, mlp.params)
-    params["turn"].delete()
-    graph = mlp.graph.graph
-    for call in (
-        lambda: trace(mlp_apply, params, mlp.inputs),
-        lambda: graph.masked(params, graph.full(), mlp.inputs),
-        lambda: graph.shrink(params, graph.full()),
-    ):
-        with pytest.raises(InputError) as caught:
-            call()
-        assert str(caught.value) == (
-            "`params` must still hold its arrays, got a deleted or donated one at turn."
-        )
-
-
-@pytest.mark.parametrize(("leaf", "kind"), [(len, "builtin_function_or_method"), ("a", "str")])
-def test_a_leaf_that_is_no_array_is_refused(mlp, leaf, kind):
-    with pytest.raises(InputError) as caught:
-        trace(mlp_apply, {**mlp.params, "more": leaf}, mlp.inputs)
-    assert str(caught.value) == (
-        f"`params` must have arrays as leaves, got {kind} at more; take functions and settings out "
-        "first (`nnx.split`, `equinox.partition`)."
-    )
-
-
-def test_a_network_that_cannot_be_traced_is_refused(mlp):
-    def apply(params, inputs):
-        return inputs if float(inputs.sum()) > 0 else params["turn"]
-
-    with pytest.raises(InputError) as caught:
-        trace(apply, mlp.params, mlp.inputs)
-    said = str(caught.value)
-    assert said.startswith("`apply` must be traceable as `apply(params, *inputs)` with inputs of ")
-    assert "ConcretizationTypeError at test_graph.py:" in said and "\n" not in said
 
 
 # What mixes units keeps them, and says so.

@@ -6,11 +6,12 @@ from pathlib import Path
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-def block(name: str) -> str:
-    """Return the fenced block below a marker."""
-    found = re.search(rf"<!-- {name} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+def block(name: str, after: bool = False) -> str:
+    """Return the fenced block below a marker, or the one after that."""
+    pattern = rf"<!-- {name} -->\n```\w+\n(.*?)```\n(?:\n```\n(.*?)```)?"
+    found = re.search(pattern, README, re.DOTALL)
     assert found, name
-    return found.group(1)
+    return found.group(2 if after else 1)
 
 
 def test_python_example_runs_word_for_word(tmp_path, monkeypatch, capsys):
@@ -20,6 +21,17 @@ def test_python_example_runs_word_for_word(tmp_path, monkeypatch, capsys):
     assert 0 < int(parameters) * 4 <= 100_000
     assert 0 <= float(error) < 0.5  # three classes; guessing errs twice in three
     assert (tmp_path / "shoes-on-watch" / "network.stablehlo").stat().st_size > 0
+
+
+def test_trace_example_prints_what_is_shown(capsys):
+    exec(compile(block("trace example"), "example.py", "exec"), {"__name__": "readme"})
+    printed = capsys.readouterr().out
+    shown = block("trace example", after=True).replace("<- heads", "").replace(
+        "<- the size of a head", ""
+    )
+    for line in shown.splitlines():
+        assert line.rstrip() in [one.rstrip() for one in printed.splitlines()]
+    assert "float32: masked and shrunk differ by at most" in printed
 
 
 def test_python_example_is_short():

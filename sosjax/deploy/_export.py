@@ -287,7 +287,7 @@ def _stablehlo(function: Callable[..., Any], *examples: Any) -> bytes:
 def _architecture(
     jat: Jat, member: Member, network: Network, certificate: Certificate
 ) -> dict[str, Any]:
-    full, rules = named_leaves(jat.graph.graph.shapes), jat.graph.graph.rules
+    full, rules = named_leaves(jat.graph.graph.shapes), jat.graph.rules
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -305,7 +305,7 @@ def _architecture(
         "blocks": [
             {"name": block.name, "kept": bool(mask.all())}
             for block, mask in zip(
-                jat.graph.graph.blocks, member.masks[len(jat.graph.groups) :], strict=False
+                jat.graph.blocks, member.masks[len(jat.graph.groups) :], strict=False
             )
         ],
         "leaves": {

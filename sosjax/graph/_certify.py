@@ -88,7 +88,7 @@ class Certificate:
             lines.append(f"loaded again by a fresh process: {gaps}")
         counted = (
             f"{self.parameters:,} parameters, {self.bytes:,} bytes and {self.flops:,} FLOPs, "
-            f"as searched; {self.examples} inputs"
+            f"counted in it; {self.examples} inputs"
         )
         return "\n".join([*lines, counted])
 

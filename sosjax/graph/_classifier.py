@@ -15,8 +15,9 @@ from ._check import checked_counts
 from ._cost import COSTS, CostTable
 from ._equation import Equation
 from ._graph import Graph, Masks
-from ._group import Group
+from ._group import Block, Group
 from ._head import Head, Statistics, statistics_leaves
+from ._layout import Rules
 from ._memory import network_costs
 from ._moments import estimating, normalised
 from ._program import Program
@@ -54,6 +55,16 @@ class Classifier:
         return self.graph.groups
 
     @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The residual branches that can be left out."""
+        return self.graph.blocks
+
+    @property
+    def rules(self) -> Rules:
+        """What the user said of groups."""
+        return self.graph.rules
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Units in each group, [G]."""
         return self.graph.sizes
@@ -62,6 +73,10 @@ class Classifier:
     def buffers(self) -> tuple[str, ...]:
         """The leaves that are stored but not trained: the statistics'."""
         return statistics_leaves(self.statistics)
+
+    def summary(self) -> str:
+        """Return a table of groups and blocks, and of what is pinned and why."""
+        return self.graph.summary()
 
     def counts(self, kept: Any, classes: Any, xp: Any = np) -> Any:
         """Return the counts that `costs` takes: of groups, of blocks (all by default), classes."""

@@ -15,7 +15,10 @@ _MOST = 64
 
 
 def find_needs(program: Program, branches: Sequence[Branch]) -> dict[int, Need]:
-    """Return when each value is needed, by number; inputs always are, what is never read is not."""
+    """Return when each value is computed, by number; inputs always are there.
+
+    What nothing reads is there with what is written with it, or else not in the answer.
+    """
     blocks = {
         (branch.equation, branch.side): frozenset([place]) for place, branch in enumerate(branches)
     }
@@ -24,6 +27,8 @@ def find_needs(program: Program, branches: Sequence[Branch]) -> dict[int, Need]:
         wanted = _either(needs[number] for number in equation.writes if number in needs)
         if not wanted:
             continue
+        for number in equation.writes:
+            needs.setdefault(number, wanted)
         for side, number in enumerate(equation.reads):
             block = blocks.get((place, side), frozenset())
             through = frozenset(others | block for others in wanted)

@@ -53,7 +53,7 @@ def check_asked(
     for task in tasks:
         task.labels(data)
     fewest = [min(group.granularity, group.size) for group in graph.groups]
-    fewest += [0] * len(graph.graph.blocks) if depth else []
+    fewest += [0] * len(graph.blocks) if depth else []
     for environment in environments:
         for task in tasks:
             smallest = {

@@ -45,8 +45,8 @@ class Problem:
         self.encoding = make_encoding(
             settings.encoding,
             jat.graph.sizes,
-            jat.graph.graph.rules.granularity,
-            len(jat.graph.graph.blocks) if settings.depth else 0,
+            jat.graph.rules.granularity,
+            len(jat.graph.blocks) if settings.depth else 0,
         )
         self.kernel = Kernel(jat.graph, self.encoding, settings.fitness, chunk=settings.chunk)
         labels = [task.labels(data) for task in tasks]

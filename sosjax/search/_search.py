@@ -281,7 +281,7 @@ class _Search:
     def _groups(self) -> list[dict[str, Any]]:
         """Return what members keep some of, and what they keep or not: blocks have size one."""
         graph = self.problem.jat.graph
-        blocks = graph.graph.blocks[: self.encoding.blocks]
+        blocks = graph.blocks[: self.encoding.blocks]
         groups = [{"name": group.name, "size": group.size} for group in graph.groups]
         return groups + [{"name": f"block {block.name}", "size": 1} for block in blocks]
 

@@ -25,7 +25,7 @@ def uniform_candidates(problem: Problem, rankings: list[Array], count: int = COU
     """Return candidates of `count` shares, evenly spread on a log axis, for every task."""
     graph = problem.jat.graph
     blocks = problem.encoding.blocks
-    grid = Ratios(graph.sizes, graph.graph.rules.granularity, blocks)
+    grid = Ratios(graph.sizes, graph.rules.granularity, blocks)
     shape = (len(problem.tasks), count)
     smallest = 1 / max(grid.sizes)
     shares = grid.uniform(np.geomspace(smallest, 1, count))

@@ -366,3 +366,29 @@ def windows():
         "head": (8, 3),
     }
     return Network(apply, weights(shapes), rows(4, 4, 3))
+
+
+def library():
+    """The attention of `jax.nn`, with two queries for each key, in a rematerialised block."""
+
+    @jax.checkpoint
+    def block(params, x):
+        q, k, v = (
+            _heads(x @ params[name], heads) for name, heads in zip("qkv", (6, 3, 3), strict=True)
+        )
+        x = x + _merged(jax.nn.dot_product_attention(q, k, v, is_causal=True)) @ params["out"]
+        return x + _feed(params["feed"], layer_norm(params["norm"], x))
+
+    def apply(params, x):
+        return dense(params["head"], block(params["block"], x))
+
+    blocks = {
+        "q": (WIDTH, 6 * 4),
+        "k": (WIDTH, 3 * 4),
+        "v": (WIDTH, 3 * 4),
+        "out": (6 * 4, WIDTH),
+        "norm": layer_norm_shapes(WIDTH),
+        "feed": _feed_shapes(9),
+    }
+    shapes = {"block": blocks, "head": dense_shapes(WIDTH, 2)}
+    return Network(apply, weights(shapes), rows(5, WIDTH))

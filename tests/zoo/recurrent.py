@@ -97,6 +97,40 @@ def state_space():
     return Network(apply, weights(shapes), rows(5, 4))
 
 
+def selective():
+    """A state space whose steps depend on what is read, computed by a scan."""
+
+    def apply(params, x):
+        read = jax.nn.silu(x @ params["in"])
+        pace = jax.nn.softplus(read @ params["pace"])
+        decay = -jnp.exp(params["decay"])
+
+        def step(state, row):
+            read, pace, fed, asked = row
+            fed = (pace * read)[..., None] * fed[:, None]
+            state = jnp.exp(pace[..., None] * decay) * state + fed
+            return state, jnp.einsum("bcn,bn->bc", state, asked)
+
+        steps = (read, pace, read @ params["feed"], read @ params["ask"])
+        start = jnp.zeros((x.shape[0], 6, 5))
+        _, out = jax.lax.scan(step, start, tuple(row.swapaxes(0, 1) for row in steps))
+        out = (out.swapaxes(0, 1) + read * params["skip"]) * jax.nn.silu(x @ params["gate"])
+        return (x + out @ params["out"]) @ params["head"]
+
+    shapes = {
+        "in": (4, 6),
+        "pace": (6, 6),
+        "decay": (6, 5),
+        "feed": (6, 5),
+        "ask": (6, 5),
+        "skip": (6,),
+        "gate": (4, 6),
+        "out": (6, 4),
+        "head": (4, 2),
+    }
+    return Network(apply, weights(shapes), rows(3, 4))
+
+
 def searched():
     """A fixed point found by a `while` loop, then one of two branches by its size."""
 

@@ -9,3 +9,4 @@ from . import _layout as _layout
 from . import _reduction as _reduction
 from ._rule import RULES as RULES
 from ._rule import Rule as Rule
+from ._rule import register as register

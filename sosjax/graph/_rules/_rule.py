@@ -46,7 +46,14 @@ RULES: dict[str, Rule] = {}
 
 
 def register(rule: Rule, *names: str) -> None:
-    """Give primitives a rule."""
+    """Give primitives a rule.
+
+    Example:
+      A primitive that works index by index has the rule of `exp`:
+
+      >>> from sosjax.graph import RULES, register
+      >>> register(RULES["exp"], "my_activation")
+    """
     for name in names:
         RULES[name] = rule
 
