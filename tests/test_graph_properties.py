@@ -214,7 +214,7 @@ def apply_of(plan):
         make = Maker(params, {} if shapes is None else shapes)
         values = [dense(make, x, 4)]
         for name, first, second, n in plan:
-            h, g = values[first % len(values)], values[second % len(values)]
+            h, g = values[-1 - min(first // 4, len(values) - 1)], values[second % len(values)]
             values.append(TWO[name](make, h, g) if name in TWO else ONE[name](make, h, n))
         return dense(make, jnp.concatenate([values[-1], values[-2]], -1).mean(1), 3)
 

@@ -26,8 +26,10 @@ def test_python_example_runs_word_for_word(tmp_path, monkeypatch, capsys):
 def test_trace_example_prints_what_is_shown(capsys):
     exec(compile(block("trace example"), "example.py", "exec"), {"__name__": "readme"})
     printed = capsys.readouterr().out
-    shown = block("trace example", after=True).replace("<- heads", "").replace(
-        "<- the size of a head", ""
+    shown = (
+        block("trace example", after=True)
+        .replace("<- heads", "")
+        .replace("<- the size of a head", "")
     )
     for line in shown.splitlines():
         assert line.rstrip() in [one.rstrip() for one in printed.splitlines()]
