@@ -382,8 +382,8 @@ def test_a_tree_unlike_the_parameters_is_refused(mlp):
     with pytest.raises(InputError) as caught:
         mlp.graph.graph.cut({"mu": jnp.ones(3)}, mlp.graph.graph.full())
     assert str(caught.value) == (
-        "`tree` must have a part with the structure and shapes of the parameters, got "
-        "PyTreeDef({'mu': *})."
+        "`tree` must have leaves like the parameters', such as first/bias, first/kernel and 5 "
+        "more, got mu."
     )
 
 
@@ -456,3 +456,27 @@ def test_what_treats_units_alike_leaves_a_group(name):
         "b": params["b"].at[row].set(0),
     }
     close(masked, between(PASSING[name])(gone, inputs))
+
+
+def test_states_of_a_part_of_the_parameters_or_of_none_are_cut_too(mlp):
+    graph, masks = mlp.graph.graph, random_masks(mlp.graph.sizes, 5)
+    small = graph.cut(mlp.params, masks)
+    part = optax.masked(
+        optax.adam(1e-3), {**jax.tree.map(lambda _: False, mlp.params), "turn": True}
+    )
+    cut = graph.cut(part.init(mlp.params), masks)
+    assert cut.inner_state[0].mu["turn"].shape == small["turn"].shape
+    nothing = optax.sgd(0.1).init(mlp.params)
+    assert graph.cut(nothing, masks) == nothing
+
+
+def test_a_state_of_other_shapes_is_refused(mlp):
+    memory = {"memory": jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), mlp.params)}
+    with pytest.raises(InputError, match=r"got \[2, .* at memory/first/bias .* make it anew"):
+        mlp.graph.graph.cut(memory, random_masks(mlp.graph.sizes, 5))
+
+
+def test_soft_masks_are_not_cut_by(mlp):
+    soft = [jnp.full(size, 0.5) for size in mlp.graph.sizes]
+    with pytest.raises(InputError, match="got other numbers than 0 and 1"):
+        mlp.graph.graph.shrink(mlp.params, soft)

@@ -255,6 +255,43 @@ def test_a_key_among_the_parameters_is_neither_cut_nor_counted():
     assert_good(graph, params | {"key": jax.random.key(2)}, inputs, memory=False)
 
 
+# Inputs of other sizes than the example's.
+
+PERMUTED = same(lambda h: nn.relu(h[..., np.array([3, 1, 0, 2, 5, 4])]))
+ANY_BATCH = {
+    "permuted": PERMUTED,
+    "strided": same(lambda h: jnp.concatenate([h[..., ::2], h[..., 1::2]], -1), sizes=(3, 3)),
+    "padded": same(lambda h: jnp.pad(h, ((1, 2), (0, 0), (0, 0)))),
+    "tokens in the batch": Net(
+        lambda h, p, x: jnp.concatenate([h, p["b"]]), leaves={"b": (2, 5, 6)}
+    ),
+    "counted": Net(lambda h, p, x: h * jnp.arange(6) + jnp.arange(x.shape[0])[:, None, None]),
+}
+
+
+@pytest.mark.parametrize("name", ANY_BATCH)
+def test_a_shrunk_network_is_exported_for_a_batch_of_any_size(name):
+    apply, params, (x,) = built(ANY_BATCH[name])
+    graph = trace(apply, params, x)
+    assert tuple(sorted(graph.sizes)) == ANY_BATCH[name].sizes
+    masks = random_masks(graph, 0)
+    small = graph.shrink(params, masks)
+    rows = jax.ShapeDtypeStruct(jax.export.symbolic_shape("b,5,4"), x.dtype)
+    exported = jax.export.export(jax.jit(small.apply))(small.params, rows)
+    more = np.concatenate([x, 2 * x])
+    assert_close(exported.call(small.params, more), graph.masked(params, masks, more))
+
+
+def test_a_network_is_traced_anew_while_another_is_traced():
+    apply, params, (x,) = built(PERMUTED)
+    graph = trace(apply, params, x)
+    more = np.concatenate([x, 2 * x])
+    masked = jax.jit(lambda params, x: graph.masked(params, graph.full(), x))
+    assert_close(masked(params, more), apply(params, more))
+    within = jax.jit(lambda x: trace(apply, params, x).masked(params, graph.full(), x))
+    assert_close(within(more), apply(params, more))
+
+
 # Primitives without a rule.
 
 SWAPPED = core.Primitive("swapped_halves")
@@ -267,7 +304,6 @@ mlir.register_lowering(
 
 UNKNOWN = {
     "swapped_halves": SWAPPED.bind,
-    "fft": lambda h: jnp.abs(jnp.fft.fft(h)),
     "cholesky": lambda h: h @ jnp.linalg.cholesky(h.mT @ h + 9 * jnp.eye(6)),
 }
 

@@ -77,3 +77,9 @@ def test_bad_counts_are_refused(mlp, kept, got):
         "`kept` must hold one whole number for each of 2 groups, then, if wanted, one for each of "
         f"1 blocks, got {got}."
     )
+
+
+@pytest.mark.parametrize("kept", [[0, 7], [6, 7], [5, -1], [5, 7, 2]])
+def test_counts_outside_a_group_are_refused(mlp, kept):
+    with pytest.raises(InputError, match=r"`kept` must hold 1 to \[5, 7\] units"):
+        mlp.graph.graph.cost(kept)

@@ -7,22 +7,13 @@ import pytest
 from agreement import assert_good, assert_ones_change_no_bit
 from jax import lax, nn
 from jax.ad_checkpoint import checkpoint_name
-from tiny import Net, built, first_positive, image, same
+from tiny import Net, built, convolved, first_positive, heads, image, same
 
 from sosjax import trace
 
 
-def convolved(h, kernel, groups=1, layout=("NHWC", "HWIO", "NHWC"), **options):
-    numbers = {"dimension_numbers": layout, "feature_group_count": groups}
-    return lax.conv_general_dilated(h, kernel, (1, 1), "SAME", **numbers, **options)
-
-
 def pooled(h, start, function):
     return lax.reduce_window(h, start, function, (1, 2, 2, 1), (1, 2, 2, 1), "SAME")
-
-
-def heads(h, count=2):
-    return h.reshape(*h.shape[:-1], count, -1)
 
 
 def attention(h, p, x):
@@ -106,6 +97,7 @@ REDUCTIONS = {
     "quantile": lambda h: jnp.quantile(h, 0.3, axis=1),
     "batch norm in training": lambda h: (h - h.mean((0, 1))) * lax.rsqrt(h.var((0, 1)) + 1e-5),
     "associative scan": lambda h: lax.associative_scan(jnp.add, h, axis=1),
+    "fft": lambda h: jnp.fft.irfft(jnp.fft.rfft(h, axis=1) * 2, axis=1),
 }
 INDEXING = {
     "one position": lambda h: h[:, 0] - h[:, -1],
@@ -127,6 +119,11 @@ OPERANDS = {
     "axes of size one": Net(lambda h, p, x: lax.mul(h, p["b"]), leaves={"b": (1, 1, 6)}),
     "one gate for all": Net(lambda h, p, x: lax.mul(h, h @ p["b"]), leaves={"b": (6, 1)}),
     "gate": Net(lambda h, p, x: h * (x @ p["b"]), leaves={"b": (4, 6)}),
+    "repeated by a parameter": Net(
+        lambda h, p, x: jnp.einsum("bscn,cn->bsc", h[..., None] * p["b"], p["c"]),
+        (4, 6),
+        {"b": (6, 4), "c": (6, 4)},
+    ),
     "residual": Net(lambda h, p, x: h + jnp.tanh(h @ p["b"]), leaves={"b": (6, 6)}),
 }
 MOVED = {
@@ -194,6 +191,11 @@ CONTRACTED = {
         lambda h, p, x: h + x @ (p["a"] @ p["b"]), (3, 6), {"a": (4, 3), "b": (3, 6)}
     ),
     "two data": same(lambda h: (h @ h.swapaxes(1, 2)) @ h),
+    "parameters instead of data": Net(
+        lambda h, p, x: h + nn.tanh(p["a"] @ p["b"]) @ p["c"],
+        (3, 4, 6),
+        {"a": (5, 4), "b": (4, 3), "c": (3, 6)},
+    ),
     "tied weights": Net(lambda h, p, x: jnp.tanh(h @ p["up"].T) @ p["up"]),
     "attention": Net(attention, (2, 3, 3), up=(4, 18)),
     "library attention": Net(library_attention, (2, 3, 3), up=(4, 18)),
@@ -293,108 +295,3 @@ def test_units_are_found_and_masked_is_shrunk(name):
 def test_masks_of_ones_change_no_bit(name):
     apply, params, inputs = built(NETS[name])
     assert_ones_change_no_bit(trace(apply, params, *inputs), params, inputs)
-
-
-# What must give no group, and why.
-
-
-def shuffled(h):
-    return heads(h).swapaxes(-1, -2).reshape(h.shape)
-
-
-def smoothed(h):
-    return jax.vmap(jax.vmap(lambda row: jnp.convolve(row, jnp.ones(3), "same")))(h)
-
-
-PINNED = {
-    "mean": (same(lambda h: h - h.mean(-1, keepdims=True)), "mixed by `reduce_sum`"),
-    "layer norm": (same(nn.standardize), "mixed by `reduce_sum`"),
-    "softmax": (same(nn.softmax), "mixed by `reduce_max`"),
-    "argmax": (same(lambda h: h * h.argmax(-1, keepdims=True)), "mixed by `argmax`"),
-    "cumsum": (same(lambda h: jnp.cumsum(h, -1)), "mixed by `cumsum`"),
-    "sort": (same(lambda h: jnp.sort(h, -1)), "mixed by `sort`"),
-    "top k": (same(lambda h: lax.top_k(h, 2)[0]), "mixed by `top_k`"),
-    "top k along": (
-        same(lambda h: lax.approx_max_k(h.mT, 2, reduction_dimension=1)[0].mT),
-        "mixed by `approx_top_k`",
-    ),
-    "channel pooling": (
-        same(lambda h: lax.reduce_window(h, -np.inf, lax.max, (1, 1, 2), (1, 1, 1), "SAME")),
-        "mixed by `reduce_window_max`",
-    ),
-    "convolution over channels": (same(smoothed), "spatial axis of `conv_general_dilated`"),
-    "channel shuffle": (
-        image(lambda h, p, x: h + convolved(shuffled(h), p["b"], 2), (), 6, b=(3, 3, 3, 6)),
-        "alone",
-    ),
-    "one column": (same(lambda h: h[..., 2:3]), "no contraction sums over it"),
-    "a column by position": (
-        Net(lambda h, p, x: h + lax.dynamic_slice_in_dim(h, first_positive(x)[0], 1, 2)),
-        "indexed by `dynamic_slice`",
-    ),
-    "set columns": (same(lambda h: h.at[..., :3].set(0.0)), "indexed by `scatter`"),
-    "outer product": (
-        same(lambda h: (h[..., :, None] * h[..., None, :]).reshape(3, 5, 36)),
-        "irregular pattern",
-    ),
-    "bytes": (
-        same(lambda h: lax.bitcast_convert_type(h, jnp.uint8).sum(-1).astype(h.dtype)),
-        "regrouped by `bitcast_convert_type`",
-    ),
-    "all units tied": (same(lambda h: h + jnp.roll(h, 1, -1)), "alone"),
-}
-
-
-@pytest.mark.parametrize("name", PINNED)
-def test_units_that_an_operation_mixes_stay(name):
-    net, reason = PINNED[name]
-    apply, params, inputs = built(net)
-    graph = trace(apply, params, *inputs)
-    assert not [group for group in graph.groups if ("up", 1) in group.places]
-    assert reason in graph.pinned["up", 1]
-    assert_good(graph, params, inputs)
-
-
-def test_one_column_that_is_used_by_all_stays_and_the_others_go():
-    apply, params, inputs = built(same(lambda h: h * h[..., 2:3]))
-    graph = trace(apply, params, *inputs)
-    assert graph.sizes == (5,)
-    assert_good(graph, params, inputs)
-
-
-LOOKED_UP = {
-    "one-hot": lambda params, ids: nn.one_hot(ids, 7) @ params["table"] @ params["down"],
-    "gather": lambda params, ids: params["table"][ids] @ params["down"],
-}
-
-
-@pytest.mark.parametrize("name", LOOKED_UP)
-def test_a_vocabulary_stays(name):
-    params = {"table": jnp.ones((7, 6)), "down": jnp.ones((6, 2))}
-    graph = trace(LOOKED_UP[name], params, jnp.arange(3))
-    assert [group.places for group in graph.groups] == [(("down", 0), ("table", 1))]
-    reason = {"one-hot": "no parameter produces it", "gather": "it is indexed by `gather`"}
-    assert reason[name] in graph.pinned["table", 0]
-
-
-def test_a_parameter_that_nothing_uses_stays():
-    apply, params, inputs = built(same(nn.relu))
-    graph = trace(apply, params | {"unused": jnp.ones((6, 6))}, *inputs)
-    assert graph.sizes == (6,)
-    assert graph.pinned["unused", 0] == "no contraction sums over it"
-
-
-def test_what_is_computed_in_vain_pins_nothing():
-    def between(h):
-        jnp.sort(h, -1)
-        return h
-
-    apply, params, inputs = built(same(between))
-    assert trace(apply, params, *inputs).sizes == (6,)
-
-
-def test_a_unit_alone_stays():
-    apply, params, inputs = built(same(lambda h: h, up=(4, 1)))
-    graph = trace(apply, params, *inputs)
-    assert graph.groups == ()
-    assert all("size one" not in reason for reason in graph.pinned.values())

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,14 @@ def built(net):
 def first_positive(x):
     """Return a position that depends on the inputs: 0 or 1 for each example."""
     return (x[:, 0, 0] > 0).astype(jnp.int32)
+
+
+def heads(h, count=2):
+    """Cut the last axis into heads."""
+    return h.reshape(*h.shape[:-1], count, -1)
+
+
+def convolved(h, kernel, groups=1, layout=("NHWC", "HWIO", "NHWC"), **options):
+    """Return a SAME convolution of images, in groups of channels."""
+    numbers = {"dimension_numbers": layout, "feature_group_count": groups}
+    return lax.conv_general_dilated(h, kernel, (1, 1), "SAME", **numbers, **options)

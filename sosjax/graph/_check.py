@@ -59,6 +59,10 @@ def check_params(shapes: Any, params: Any) -> None:
 
 def checked_counts(groups: Sequence[Group], blocks: Sequence[Block], kept: Any) -> np.ndarray:
     """Return counts as int64; refuse those that are no whole numbers, too few or too many."""
+    require(
+        not _traced(kept),
+        "`kept` must be known numbers, got a traced array: use `graph.costs.approximate` in `jit`.",
+    )
     kept = np.asarray(kept)
     whole = kept.dtype.kind in "biu" or kept.size == 0
     allowed = (len(groups), len(groups) + len(blocks))
@@ -66,6 +70,14 @@ def checked_counts(groups: Sequence[Group], blocks: Sequence[Block], kept: Any) 
         whole and kept.ndim >= 1 and kept.shape[-1] in allowed,
         f"`kept` must hold one whole number for each of {len(groups)} groups, then, if wanted, one "
         f"for each of {len(blocks)} blocks, got {kept.dtype} of shape {list(kept.shape)}.",
+    )
+    sizes = np.array([*(group.size for group in groups), *(1 for _ in blocks)], np.int64)
+    lowest = np.array([*(1 for _ in groups), *(0 for _ in blocks)], np.int64)
+    width = kept.shape[-1]
+    require(
+        bool(((kept >= lowest[:width]) & (kept <= sizes[:width])).all()),
+        f"`kept` must hold 1 to {sizes[: len(groups)].tolist()} units of the groups and 0 or 1 of "
+        f"the blocks, got {kept.min(initial=1)} to {kept.max(initial=1)}.",
     )
     return kept.astype(np.int64)
 
@@ -123,8 +135,8 @@ def check_patterns(
     """Return what the user said of groups; refuse patterns that match no leaf."""
     require_number("granularity", granularity, 1, whole=True)
     names = list(leaves)
-    given = {"protect": protect, "only": only}
-    patterns = {key: (one,) if isinstance(one, str) else tuple(one) for key, one in given.items()}
+    patterns = {"protect": _patterns("protect", protect), "only": _patterns("only", only)}
+    require(len(patterns["only"]) > 0, "`only` must name a pattern of leaf paths, got none.")
     for key, several in patterns.items():
         for pattern in several:
             require(
@@ -134,15 +146,23 @@ def check_patterns(
     return Rules(patterns["protect"], patterns["only"], granularity)
 
 
+def _patterns(argument: str, given: Any) -> tuple[str, ...]:
+    several = (given,) if isinstance(given, str) else given
+    good = isinstance(several, (list, tuple)) and all(isinstance(one, str) for one in several)
+    require(good, f"`{argument}` must be a pattern of leaf paths or a list of them, got {given!r}.")
+    return tuple(several)
+
+
 def check_masks(
     groups: Sequence[Group], blocks: Sequence[Block], masks: Sequence[Any], concrete: bool = False
 ) -> None:
     """Refuse masks of another number or shape; where values are at hand, empty ones too."""
     allowed = (len(groups), len(groups) + len(blocks))
+    came = len(masks) if isinstance(masks, (list, tuple)) else f"a {type(masks).__name__}"
     require(
-        len(masks) in allowed,
-        f"`masks` must hold one array for each of {len(groups)} groups, then, if wanted, one for "
-        f"each of {len(blocks)} blocks, got {len(masks)}.",
+        came in allowed,
+        f"`masks` must be a list of one array for each of {len(groups)} groups, then, if wanted, "
+        f"one for each of {len(blocks)} blocks, got {came}.",
     )
     for group, mask in zip(groups, masks, strict=False):
         require(
@@ -157,6 +177,11 @@ def check_masks(
         require(
             not known or bool(np.any(np.asarray(mask) != 0)),
             f"`masks` {group.name} must keep 1 to {group.size} units, got none.",
+        )
+        require(
+            not concrete or bool(np.isin(np.asarray(mask), (0, 1)).all()),
+            f"`masks` {group.name} must say of each unit whether it is kept, got other numbers "
+            "than 0 and 1.",
         )
     for block, mask in zip(blocks, masks[len(groups) :], strict=False):
         require(

@@ -8,7 +8,7 @@ from typing import Any, final
 import jax
 import numpy as np
 
-from .._errors import listing, require
+from .._errors import InputError, listing, require
 from .._tree import named_leaves, with_leaves
 from ._certify import Certificate, certify
 from ._check import (
@@ -21,12 +21,22 @@ from ._check import (
     checked_counts,
 )
 from ._cost import CostTable
+from ._cut import Cut
 from ._group import Block, Group
 from ._layout import Rules
 from ._mask import Masked, given_mask, mask_number
 from ._memory import network_costs
+from ._mirror import mirrored
 from ._program import Program
-from ._shrink import Resized, Shrunk, cut_leaves, cut_program, make_cut
+from ._shrink import (
+    Resized,
+    Shrunk,
+    changed_leaves,
+    check_small,
+    cut_leaves,
+    cut_program,
+    make_cut,
+)
 from ._summary import summary
 from ._trace import struct
 from ._traced import Traced, traced
@@ -100,7 +110,13 @@ class Graph:
         if key not in self._cache:
             shapes, leaves = named_leaves(self.shapes), named_leaves(params)
             structs = {name: _typed(leaf, leaves[name]) for name, leaf in shapes.items()}
-            network = traced(self.apply, with_leaves(self.shapes, structs), inputs, self.rules)
+            try:
+                network = traced(self.apply, with_leaves(self.shapes, structs), inputs, self.rules)
+            except InputError as error:
+                example = listing(leaf.shape for leaf in jax.tree.leaves(self.inputs))
+                raise InputError(
+                    f"`inputs` must be such as the network was traced with ({example}): {error}"
+                ) from error
             require(
                 network.layout.footprint == self._example().layout.footprint,
                 "`inputs` must leave what can be removed as it is, got other groups for "
@@ -178,7 +194,7 @@ class Graph:
           resized: other sizes for leaf axes that end in the outputs, such as a new head's classes.
         """
         check_masks(self.groups, self.blocks, masks, concrete=True)
-        programs: dict[int, tuple[Traced, Program]] = {}
+        programs: dict[int, tuple[Traced, Cut, Program]] = {}
         masks = [np.array(mask, bool) for mask in masks]
 
         def apply(params: Any, *inputs: Any) -> Any:
@@ -186,44 +202,41 @@ class Graph:
             if id(network) not in programs:
                 cut = make_cut(network, masks[: len(self.groups)], resized)
                 skipped = self._skipped(network, masks)
-                programs[id(network)] = (network, cut_program(network.program, cut, skipped))
-            program = programs[id(network)][1]
+                programs[id(network)] = (network, cut, cut_program(network.program, cut, skipped))
+            _, cut, program = programs[id(network)]
+            check_small(network, cut, params)
             return program.outcome(program.given(params, inputs))
 
         return apply
 
     def cut(self, tree: Any, masks: Masks) -> Any:
-        """Cut the parameters, or any tree with parts like them, such as an optimiser's state.
+        """Cut the parameters, or any tree with leaves like theirs, such as an optimiser's state.
 
         Args:
-          tree: a pytree; every part of it with the structure and shapes of the parameters is cut.
+          tree: a pytree; leaves whose path ends like that of a parameter (`0/mu/dense/kernel`) and
+            that have its shape are cut like it, all others stay.
           masks: for each group a boolean array [size]; then, if wanted, one [1] for each block.
 
         Raises:
-          InputError: a mask does not fit, or no part of the tree is like the parameters.
+          InputError: a mask does not fit, a leaf is named like a parameter but has another shape,
+            or the tree has arrays and none is like a parameter.
         """
         check_masks(self.groups, self.blocks, masks, concrete=True)
-        structure, shapes = jax.tree.structure(self.shapes), named_leaves(self.shapes)
-        found = 0
-
-        def like(part: Any) -> bool:
-            if jax.tree.structure(part) != structure:
-                return False
-            leaves = named_leaves(part).items()
-            return all(np.shape(leaf) == shapes[name].shape for name, leaf in leaves)
-
-        def one(part: Any) -> Any:
-            nonlocal found
-            found += like(part)
-            return self.cut_params(part, masks) if like(part) else part
-
-        out = jax.tree.map(one, tree, is_leaf=like)
+        leaves, shapes = named_leaves(tree), named_leaves(self.shapes)
+        network = self._example()
+        cut = make_cut(network, masks[: len(self.groups)], _SAME)
+        skipped = self._skipped(network, masks)
+        smaller = changed_leaves(network, cut, skipped)
+        found = mirrored(leaves, shapes, smaller)
         require(
-            found > 0,
-            "`tree` must have a part with the structure and shapes of the parameters, got "
-            f"{jax.tree.structure(tree)}.",
+            found or not any(np.ndim(leaf) for leaf in leaves.values()),
+            f"`tree` must have leaves like the parameters', such as {listing(shapes, 2)}, got "
+            f"{listing(leaves, 2)}.",
         )
-        return out
+        for path, name in found.items():
+            check_leaf(path, leaves[path])
+            leaves[path] = cut_leaves(network, cut, skipped, {name: leaves[path]})[name]
+        return with_leaves(tree, leaves)
 
     def cost(self, kept: Any) -> dict[str, np.ndarray]:
         """Return exact costs of sub-networks.
@@ -294,7 +307,8 @@ def trace(
       inputs: example inputs: pytrees of arrays or `jax.ShapeDtypeStruct`.
       protect: patterns (`*` and `?`) of leaf paths that must not be cut.
       only: patterns of leaf paths; a group is removable if one of its leaves matches.
-      granularity: kept counts are to be multiples of it, or all.
+      granularity: a search keeps multiples of so many units of a group, or all. Masks that you
+        make yourself may keep any number.
 
     Returns:
       The graph.

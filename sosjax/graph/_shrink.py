@@ -6,6 +6,8 @@ from typing import Any, final
 
 import numpy as np
 
+from .._errors import require
+from .._tree import named_leaves
 from ._block import Branch
 from ._cut import Cut
 from ._equation import Equation, Region
@@ -85,6 +87,32 @@ def without(region: Region, skipped: Sequence[Branch]) -> Region:
             "copy", None, (trunk,), equation.writes, {}, equation.source, run=run
         )
     return replace(region, equations=tuple(equations))
+
+
+def check_small(network: Traced, cut: Cut, params: Any) -> None:
+    """Refuse parameters that were not cut, or cut by other masks; empty leaves are those of blocks.
+
+    Raises:
+      InputError: a leaf has another shape.
+    """
+    for name, leaf in named_leaves(params).items():
+        wanted, came = cut.shape(network.program.leaves[name]), np.shape(leaf)
+        require(
+            came == wanted or 0 in came,
+            f"`params` must be cut by the masks that the function was made for: {name} of shape "
+            f"{list(wanted)}, got {list(came)}.",
+        )
+
+
+def changed_leaves(network: Traced, cut: Cut, skipped: Sequence[Branch]) -> set[str]:
+    """Return the paths of the leaves that become smaller."""
+    needs = leaf_needs(network.program, network.needs)
+    places = [network.branches.index(branch) for branch in skipped]
+    return {
+        name
+        for name, number in network.program.leaves.items()
+        if not cut.untouched(number) or not is_needed(needs[name], places)
+    }
 
 
 def cut_leaves(

@@ -202,7 +202,8 @@ class _Builder:
             self.notes.append("`jax.checkpoint` is written out: sub-networks rematerialise nothing")
         elif keep and name in _CUSTOM:
             self.notes.append(
-                f"the custom derivative at {place} is not kept: its function is not pointwise"
+                f"the custom derivative at {place} is not kept: its function contracts, or takes "
+                "whole numbers"
             )
 
 

@@ -41,7 +41,21 @@ def _relate(relations: Relations, equation: Equation, reads: Sequence[Axes]) -> 
             else:
                 joined = relations.units.unite(joined, axes[place])
         out.append(relations.fresh(size) if joined is None else joined)
+        if _made_by_weights(relations, equation, place):
+            relations.produced.append(out[place])
     return [tuple(out)] * len(equation.writes)
+
+
+def _made_by_weights(relations: Relations, equation: Equation, place: int) -> bool:
+    """Say whether only parameters have the units of an axis: data are repeated along it."""
+    shape = relations.shape(equation.writes[0])
+    operands = [number for number in equation.reads if len(relations.shape(number)) == len(shape)]
+    wide = [number for number in operands if relations.shape(number)[place] == shape[place]]
+    return (
+        bool(relations.data.intersection(operands))
+        and not relations.data.intersection(wide)
+        and not all(relations.constant(number) for number in wide)
+    )
 
 
 def _pass(relations: Relations, equation: Equation, reads: Sequence[Axes]) -> list[Axes]:

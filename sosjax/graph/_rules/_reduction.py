@@ -72,6 +72,13 @@ def _window(relations: Relations, equation: Equation, reads: Sequence[Axes]) -> 
     return [_joined(relations, pinned)] * len(equation.writes)
 
 
+def _transform(relations: Relations, equation: Equation, reads: Sequence[Axes]) -> list[Axes]:
+    """Mix the last axes, of which the innermost may change its size."""
+    rank = len(reads[0])
+    last = range(rank - len(equation.params["fft_lengths"]), rank)
+    return [_pinned(relations, equation, reads[0], last)]
+
+
 _REDUCTIONS = """
 argmax argmin reduce reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum reduce_xor
 """
@@ -84,3 +91,4 @@ register(Rule(_cumulate), "cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp
 register(Rule(_sort), "sort")
 register(Rule(_top), "top_k", "approx_top_k")
 register(Rule(_window), *_WINDOWS.split())
+register(Rule(_transform), "fft")
