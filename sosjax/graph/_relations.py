@@ -23,7 +23,8 @@ class Relations:
       axes: the axes of every value, by number.
       blocks: for grouped convolutions, by the number written: the axis of channel groups.
       consumed: units that a contraction sums over.
-      produced: units that a parameter makes: free axes of contractions and of lookups.
+      produced: units that a parameter makes: free axes of contractions and of lookups, and axes
+        along which it repeats data.
       absorbed: the axes of weights that a contraction sums over.
       lookups: for lookups by known indices, by the number written: the axis, and the indices [n].
       data: the values that depend on the inputs.
