@@ -22,9 +22,9 @@ import warnings
 from collections import Counter
 from typing import Any
 
-import torch
+import torch  # pyright: ignore[reportMissingImports]
 import torch_networks
-import torch_pruning
+import torch_pruning  # pyright: ignore[reportMissingImports]
 from graph_networks import Network, bert, resnet, vit
 from record import record
 
