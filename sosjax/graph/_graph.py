@@ -118,7 +118,8 @@ class Graph:
                     f"`inputs` must be such as the network was traced with ({example}): {error}"
                 ) from error
             require(
-                network.layout.footprint == self._example().layout.footprint,
+                network.layout.footprint == self._example().layout.footprint
+                and tuple(branch.block for branch in network.branches) == self.blocks,
                 "`inputs` must leave what can be removed as it is, got other groups for "
                 f"{listing(leaf.shape for leaf in jax.tree.leaves(tuple(inputs)))} than for the "
                 "example inputs.",

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from .._errors import InputError
+from .._errors import InputError, require
 from .._tree import named_leaves
 from ._equation import Equation, Region
 from ._program import Program
@@ -145,6 +145,7 @@ class _Builder:
             return self.constant(atom.val) if isinstance(atom, core.Literal) else numbers[atom]
 
         for eqn in closed.jaxpr.eqns:
+            _require_pure(eqn, source(eqn) or around)
             reads = [number(atom) for atom in eqn.invars]
             name, place = eqn.primitive.name, source(eqn) or around
             kept = keep and name in _CUSTOM and self._derivative(eqn) is not None
@@ -215,6 +216,16 @@ def _needed(equations: Sequence[Equation], outputs: Sequence[int]) -> tuple[Equa
             needed.update(equation.reads)
             kept.append(equation)
     return tuple(reversed(kept))
+
+
+def _require_pure(eqn: Any, place: str) -> None:
+    """Refuse side effects, which nothing asks for and evaluation would leave out."""
+    effects = [type(one).__name__ for one in eqn.effects]
+    require(
+        all("Debug" in name for name in effects),
+        f"`apply` must be a pure function, got `{eqn.primitive.name}` with a side effect"
+        f"{' at ' + place if place else ''}.",
+    )
 
 
 def _body(eqn: Any) -> Any:

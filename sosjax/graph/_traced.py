@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, final
 
 from ._block import Branch, find_branches
@@ -47,5 +48,11 @@ def traced(apply: Callable[..., Any], params: Any, inputs: Sequence[Any], rules:
         for axis in relations.axes_of(number):
             relations.units.pin(axis, outputs)
     layout = find_groups(relations, rules)
-    branches = find_branches(relations)
+    branches = tuple(
+        branch
+        for branch in find_branches(relations)
+        if not any(
+            fnmatchcase(leaf, pattern) for leaf in branch.block.leaves for pattern in rules.protect
+        )
+    )
     return Traced(program, relations, layout, branches, find_needs(program, branches))

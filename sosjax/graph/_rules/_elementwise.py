@@ -12,7 +12,7 @@ bitcast_convert_type cbrt ceil clamp clz complex conj convert_element_type copy 
 digamma div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge ge_to gt gt_to igamma
 igamma_grad_a igammac imag integer_pow is_finite le le_to lgamma log log1p logistic lt lt_to max
 min mul mul_add mulhi name ne neg nextafter not or pcast polygamma population_count pow pvary
-random_gamma real reduce_precision regularized_incomplete_beta rem reshard round rsqrt select_n
+real reduce_precision regularized_incomplete_beta rem reshard round rsqrt select_n
 sharding_constraint shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt
 square stop_gradient sub tan tanh threefry2x32 xor zeta
 """
