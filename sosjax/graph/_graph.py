@@ -10,6 +10,7 @@ import numpy as np
 
 from .._errors import InputError, listing, require
 from .._tree import named_leaves, with_leaves
+from ._block import Branch
 from ._certify import Certificate, certify
 from ._check import (
     check_closure,
@@ -31,11 +32,11 @@ from ._program import Program
 from ._shrink import (
     Resized,
     Shrunk,
-    changed_leaves,
     check_small,
-    cut_leaves,
+    cut_leaf,
     cut_program,
     make_cut,
+    unneeded_leaves,
 )
 from ._summary import summary
 from ._trace import struct
@@ -183,9 +184,13 @@ class Graph:
     def cut_params(self, params: Any, masks: Masks, resized: Resized = _SAME) -> Any:
         """Return the parameters without what the masks leave out; see `shrunk_apply`."""
         network = self._example()
-        cut = make_cut(network, masks[: len(self.groups)], resized)
-        skipped = self._skipped(network, masks)
-        return with_leaves(params, cut_leaves(network, cut, skipped, named_leaves(params)))
+        cut, skipped = self._cut(network, masks, resized)
+        unneeded, numbers = unneeded_leaves(network, skipped), network.program.leaves
+        leaves = {
+            name: cut_leaf(cut, unneeded, numbers[name], name, leaf)
+            for name, leaf in named_leaves(params).items()
+        }
+        return with_leaves(params, leaves)
 
     def shrunk_apply(self, masks: Masks, resized: Resized = _SAME) -> Callable[..., Any]:
         """Return the function of parameters that were cut by these masks.
@@ -201,8 +206,7 @@ class Graph:
         def apply(params: Any, *inputs: Any) -> Any:
             network = self.traced(params, inputs)
             if id(network) not in programs:
-                cut = make_cut(network, masks[: len(self.groups)], resized)
-                skipped = self._skipped(network, masks)
+                cut, skipped = self._cut(network, masks, resized)
                 programs[id(network)] = (network, cut, cut_program(network.program, cut, skipped))
             _, cut, program = programs[id(network)]
             check_small(network, cut, params)
@@ -225,9 +229,9 @@ class Graph:
         check_masks(self.groups, self.blocks, masks, concrete=True)
         leaves, shapes = named_leaves(tree), named_leaves(self.shapes)
         network = self._example()
-        cut = make_cut(network, masks[: len(self.groups)], _SAME)
-        skipped = self._skipped(network, masks)
-        smaller = changed_leaves(network, cut, skipped)
+        cut, skipped = self._cut(network, masks, _SAME)
+        unneeded, numbers = unneeded_leaves(network, skipped), network.program.leaves
+        smaller = unneeded | {name for name in numbers if not cut.untouched(numbers[name])}
         found = mirrored(leaves, shapes, smaller)
         require(
             found or not any(np.ndim(leaf) for leaf in leaves.values()),
@@ -236,7 +240,7 @@ class Graph:
         )
         for path, name in found.items():
             check_leaf(path, leaves[path])
-            leaves[path] = cut_leaves(network, cut, skipped, {name: leaves[path]})[name]
+            leaves[path] = cut_leaf(cut, unneeded, numbers[name], name, leaves[path])
         return with_leaves(tree, leaves)
 
     def cost(self, kept: Any) -> dict[str, np.ndarray]:
@@ -283,7 +287,11 @@ class Graph:
     def _example(self) -> Traced:
         return self._cache[_key(self.shapes, self.inputs)]
 
-    def _skipped(self, network: Traced, masks: Masks) -> list[Any]:
+    def _cut(self, network: Traced, masks: Masks, resized: Resized) -> tuple[Cut, list[Branch]]:
+        """Return what masks leave of every axis, and the branches that they leave out."""
+        return make_cut(network, masks[: len(self.groups)], resized), self._skipped(network, masks)
+
+    def _skipped(self, network: Traced, masks: Masks) -> list[Branch]:
         given = masks[len(self.groups) :]
         pairs = zip(network.branches, given, strict=False)
         return [branch for branch, mask in pairs if not np.asarray(mask).all()]

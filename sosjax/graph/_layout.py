@@ -34,6 +34,10 @@ class Rules:
     only: tuple[str, ...] = ("*",)
     granularity: int = 1
 
+    def protects(self, leaf: str) -> bool:
+        """Return whether a leaf must not be cut."""
+        return any(fnmatchcase(leaf, pattern) for pattern in self.protect)
+
 
 @final
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class _Finder:
         self.arrays = _distinct([*self.leaf_axes.values(), *everything])
         self.absorbed = {id(axis) for axis in relations.absorbed}
         for (name, _), axis in self.leaf_axes.items():
-            if any(fnmatchcase(name, pattern) for pattern in rules.protect):
+            if rules.protects(name):
                 relations.units.pin(axis, relations.units.reason("`protect` names it"))
 
     def faults(self, solution: Solution) -> Iterator[tuple[Ids, str]]:

@@ -104,30 +104,15 @@ def check_small(network: Traced, cut: Cut, params: Any) -> None:
         )
 
 
-def changed_leaves(network: Traced, cut: Cut, skipped: Sequence[Branch]) -> set[str]:
-    """Return the paths of the leaves that become smaller."""
+def unneeded_leaves(network: Traced, skipped: Sequence[Branch]) -> set[str]:
+    """Return the paths of the leaves that nothing needs once branches are left out."""
     needs = leaf_needs(network.program, network.needs)
     places = [network.branches.index(branch) for branch in skipped]
-    return {
-        name
-        for name, number in network.program.leaves.items()
-        if not cut.untouched(number) or not is_needed(needs[name], places)
-    }
+    return {name for name, need in needs.items() if not is_needed(need, places)}
 
 
-def cut_leaves(
-    network: Traced, cut: Cut, skipped: Sequence[Branch], leaves: dict[str, Any]
-) -> dict[str, Any]:
-    """Return leaves by path without what is gone; those that nothing needs any more are empty."""
-    needs = leaf_needs(network.program, network.needs)
-    places = [network.branches.index(branch) for branch in skipped]
-    out = {}
-    for name, leaf in leaves.items():
-        number = network.program.leaves[name]
-        if not is_needed(needs[name], places):
-            out[name] = leaf[:0]
-        elif cut.untouched(number):
-            out[name] = leaf
-        else:
-            out[name] = cut.take(number, leaf)
-    return out
+def cut_leaf(cut: Cut, unneeded: set[str], number: int, name: str, leaf: Any) -> Any:
+    """Return a leaf without what is gone; one that nothing needs any more is empty."""
+    if name in unneeded:
+        return leaf[:0]
+    return leaf if cut.untouched(number) else cut.take(number, leaf)

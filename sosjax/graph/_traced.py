@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, final
 
 from ._block import Branch, find_branches
@@ -51,8 +50,6 @@ def traced(apply: Callable[..., Any], params: Any, inputs: Sequence[Any], rules:
     branches = tuple(
         branch
         for branch in find_branches(relations)
-        if not any(
-            fnmatchcase(leaf, pattern) for leaf in branch.block.leaves for pattern in rules.protect
-        )
+        if not any(rules.protects(leaf) for leaf in branch.block.leaves)
     )
     return Traced(program, relations, layout, branches, find_needs(program, branches))
