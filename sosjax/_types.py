@@ -7,9 +7,13 @@
 
 from typing import Any
 
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 Params = Any
 """A pytree of arrays."""
 
-__all__ = ["Array", "Bool", "Float", "Int", "Key", "Params"]
+AnyArray = Array | np.ndarray
+"""An array of either library: known points, say, that need no device."""
+
+__all__ = ["AnyArray", "Array", "Bool", "Float", "Int", "Key", "Params"]

@@ -27,7 +27,7 @@ def grid(objectives, bad=False):
     """Small whole costs, so that ties and duplicates are common; some not finite if asked."""
     values = st.integers(0, 3).map(float)
     if bad:
-        values = values | st.sampled_from([np.nan, np.inf, -np.inf])
+        values = values | st.sampled_from([np.nan, np.inf, -np.inf, -0.0])
     return hnp.arrays(np.float32, (ROWS, objectives), elements=values)
 
 

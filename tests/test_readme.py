@@ -36,6 +36,13 @@ def test_trace_example_prints_what_is_shown(capsys):
     assert "float32: masked and shrunk differ by at most" in printed
 
 
+def test_strategies_example_runs_word_for_word(capsys):
+    exec(compile(block("strategies example"), "README.md", "exec"), {"__name__": "readme"})
+    distances = capsys.readouterr().out.split("]")[0].strip("[").split()
+    assert len(distances) == 3
+    assert all(0.003 < float(distance) < 0.1 for distance in distances)
+
+
 def test_python_example_is_short():
     body = block("example").split("jat = sosjax.Jat(")[1]
     assert len(body.splitlines()) <= 25

@@ -41,6 +41,9 @@ from sosjax.search import _search as driver
 from sosjax.search._asked import check_asked
 
 VARIANTS = {
+    "adaptive-de": {"strategy": "adaptive-de"},
+    "an evosax algorithm": {"strategy": "SNES", "directions": 2},
+    "mo-mfea-ii, bits": {"strategy": "mo-mfea-ii", "encoding": "bits"},
     "random, raw": {"strategy": "random", "fitness": "raw"},
     "bits, three objectives": {"encoding": "bits", "objectives": ("error", "bytes", "flops")},
 }
@@ -340,8 +343,9 @@ def test_existing_folder_is_refused(tmp_path, compiled):
         ({"low": 0.6, "high": 0.5}, "`search.high` must be a number from 0.6 to 1, got 0.5."),
         (
             {"strategy": "mo-mfa"},
-            "`search.strategy` must be one of mo-mfea, random, got 'mo-mfa' "
-            "(did you mean 'mo-mfea'?).",
+            "`search.strategy` must be one of mo-mfea, mo-mfea-ii, adaptive-de, random, ARS, "
+            "ASEBO, CMAAnchoredLES, CMA_ES, CR_FM_NES, DiscoveredES, ESMC, EvoTF_ES and 31 "
+            "more, got 'mo-mfa' (did you mean 'mo-mfea'?).",
         ),
         (
             {"objectives": ("parameters", "error")},

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sosjax.space._variation import polynomial_mutation, sbx
+from sosjax.space._variation import polynomial_mutation, sbx, snap
 
 SHAPE = (6, 5)
 GENES = hnp.arrays(
@@ -116,3 +116,69 @@ def test_the_dtype_is_kept(dtype):
         dtype,
     ]
     assert mutation_jit(jax.random.key(0), genes, 10.0, 0.5).dtype == dtype
+
+
+LEVELS = np.array([0, 2, 5, 1])
+"""Genes: a real one, a bit, one of five values and a constant."""
+
+
+def level(genes):
+    """Return the values of genes of few values."""
+    return np.floor(np.asarray(genes) * LEVELS)[..., 1:].astype(int)
+
+
+@given(hnp.arrays(np.float32, (6, 4), elements=st.floats(0, 1, width=32)))
+def test_snapping_moves_genes_to_the_middle_of_their_value_and_is_idempotent(genes):
+    snapped = np.asarray(snap(jnp.asarray(genes), LEVELS))
+    np.testing.assert_array_equal(snapped[:, 0], genes[:, 0])
+    np.testing.assert_array_equal(snap(jnp.asarray(snapped), LEVELS), snapped)
+    for gene, count in ((1, 2), (2, 5), (3, 1)):
+        value = np.minimum(np.floor(genes[:, gene] * np.float32(count)), count - 1)
+        np.testing.assert_allclose(snapped[:, gene], (value + 0.5) / count, atol=1e-6)
+
+
+def test_real_genes_are_not_snapped():
+    genes = jax.random.uniform(jax.random.key(0), (5, 3))
+    assert snap(genes, np.zeros(3, int)) is genes
+
+
+@pytest.mark.parametrize("start", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("eta", [1.0, 20.0, 1000.0])
+def test_a_gene_of_few_values_that_mutates_takes_another_value(start, eta):
+    genes = snap(jnp.full((2000, 4), start), LEVELS)
+    mutants = polynomial_mutation(jax.random.key(0), genes, eta, 1.0, LEVELS)
+    old, new = level(genes), level(mutants)
+    # A bit flips, five values change, and a constant stays.
+    np.testing.assert_array_equal(new[:, 0], 1 - old[:, 0])
+    assert (new[:, 1] != old[:, 1]).all()
+    assert ((new >= 0) & (new < LEVELS[1:])).all()
+    assert (new[:, 2] == 0).all()
+    np.testing.assert_array_equal(snap(mutants, LEVELS), mutants)
+    if start == 0.5:
+        # Up and down alike.
+        assert (new[:, 1] > old[:, 1]).mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_large_index_moves_a_gene_of_few_values_by_one():
+    genes = snap(jnp.full((500, 4), 0.5), LEVELS)
+    mutants = polynomial_mutation(jax.random.key(0), genes, 1000.0, 1.0, LEVELS)
+    assert set(level(mutants)[:, 1]) == {1, 3}
+
+
+def test_the_rate_is_the_share_of_flipped_bits():
+    levels = np.full(4, 2)
+    genes = snap(jax.random.uniform(jax.random.key(0), (4000, 4)), levels)
+    mutants = polynomial_mutation(jax.random.key(1), genes, 10.0, 0.25, levels)
+    assert float((mutants != genes).mean()) == pytest.approx(0.25, abs=0.02)
+
+
+def test_levels_do_not_change_real_genes():
+    genes = jax.random.uniform(jax.random.key(0), (50, 4))
+    one, two = (
+        polynomial_mutation(jax.random.key(1), genes, 10.0, 0.5, levels)
+        for levels in (None, LEVELS)
+    )
+    np.testing.assert_allclose(one[:, 0], two[:, 0], rtol=1e-6)
+    np.testing.assert_array_equal(
+        one, polynomial_mutation(jax.random.key(1), genes, 10.0, 0.5, np.zeros(4, int))
+    )

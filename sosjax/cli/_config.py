@@ -35,7 +35,7 @@ KEYS = {
     "search": {"objectives": "texts", "strategy": "text", "encoding": "text", "fitness": "text"}
     | {"depth": "truth"}
     | {"population": "whole", "generations": "whole", "images": "whole", "calibration": "whole"}
-    | {"rmp": "number", "low": "number", "high": "number"}
+    | {"rmp": "number", "directions": "whole", "low": "number", "high": "number"}
     | {"chunk": "whole", "checkpoint_every": "whole", "seed": "whole"},
 }
 

@@ -19,8 +19,7 @@ from ..pareto._indicators import log_hypervolume
 from ..sets._set_of_sets import SetOfSets, TaskSet
 from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..space._encoding import AbstractEncoding
-from ..strategies._mo_mfea import MOMFEA, State
-from ..strategies._random import RandomSearch
+from ..strategies._strategy import State
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
 from ._asked import asked_of, check_asked
@@ -29,6 +28,7 @@ from ._judge import candidates, judge, share
 from ._problem import Problem
 from ._run_folder import RunFolder
 from ._settings import Settings
+from ._strategies import make_strategy
 from ._uniform import uniform_candidates
 
 Progress = Callable[[dict[str, Any]], None]
@@ -137,18 +137,9 @@ class _Search:
         self.problem, self.settings = problem, problem.settings
         self.data, self.progress = data, progress
         self.environments = tuple(environments)
-        self.strategy = self._strategy()
-        tasks = len(problem.tasks)
-        self.params = self.strategy.default_params.replace(
-            rmp=jnp.full((tasks, tasks), self.settings.rmp)
+        self.strategy, self.params = make_strategy(
+            self.settings, len(problem.tasks), self.encoding.dimensions, self._sample
         )
-
-    def _strategy(self) -> MOMFEA | RandomSearch:
-        tasks = len(self.problem.tasks)
-        count, genotype = self.settings.population * tasks, jnp.zeros(self.encoding.dimensions)
-        if self.settings.strategy == "mo-mfea":
-            return MOMFEA(count, genotype, tasks)
-        return RandomSearch(count, genotype, tasks, self._sample)
 
     def _sample(self, key: Array, count: int) -> Array:
         return self.encoding.sample(key, count, self.settings.low, self.settings.high)
@@ -185,11 +176,12 @@ class _Search:
     def _start(self, run: RunFolder | None) -> _Progressed:
         sizes, tasks = self.problem.jat.graph.sizes, len(self.problem.tasks)
         rows, objectives = self.settings.population * tasks, len(self.settings.objectives)
-        # Nothing has been evaluated: any child displaces a parent that is not finite.
-        nothing = State(
+        # Nothing has been evaluated: the first generation starts the strategy anew.
+        nothing = self.strategy.init(
+            jax.random.key(self.settings.seed),
             jnp.zeros((rows, self.encoding.dimensions)),
             jnp.full((rows, objectives), jnp.inf),
-            jnp.zeros((), jnp.int32),
+            self.params,
         )
         unranked = [jnp.zeros((tasks, size), jnp.int32) for size in sizes]
         start = _Progressed(nothing, unranked, jnp.zeros((), jnp.int32))
@@ -232,7 +224,11 @@ class _Search:
         rows = children.reshape(tasks, -1, children.shape[-1])
         fitness = self.problem.objectives(params, batch, state.rankings, rows)
         fitness = fitness.reshape(len(children), -1)
-        memory, _ = self.strategy.tell(tell_key, children, fitness, memory, self.params)
+        memory = jax.lax.cond(
+            state.generation == 0,
+            lambda: self.strategy.init(tell_key, children, fitness, self.params),
+            lambda: self.strategy.tell(tell_key, children, fitness, memory, self.params)[0],
+        )
         front = memory.fitness.reshape(tasks, -1, fitness.shape[-1])
         plain = jnp.concatenate([front[..., :1], 10 ** front[..., 1:]], -1)
         volumes = jax.vmap(log_hypervolume)(plain, jnp.asarray(self.problem.dense))

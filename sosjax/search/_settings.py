@@ -7,8 +7,9 @@ from typing import final
 from .._errors import require, require_known, require_number
 from ..fitness._kernel import MODES, OBJECTIVES
 from ..space._encoding import ENCODINGS
+from ..strategies import ALGORITHMS
 
-STRATEGIES = ("mo-mfea", "random")
+STRATEGIES = ("mo-mfea", "mo-mfea-ii", "adaptive-de", "random")
 
 
 @final
@@ -21,7 +22,8 @@ class Settings:
 
     Attributes:
       objectives: what is minimised: `"error"` and one or more of parameters, bytes, flops.
-      strategy: `"mo-mfea"` or `"random"`.
+      strategy: `"mo-mfea"`, `"mo-mfea-ii"`, `"adaptive-de"`, `"random"`, or the name of an evosax
+        algorithm, `"SNES"` say.
       depth: whether residual blocks may be left out as a whole.
       encoding: `"ratios"` (keep ratios over a Taylor ranking) or `"bits"` (the paper's).
       fitness: `"recalibrated"`, or `"raw"` as in the paper.
@@ -30,7 +32,9 @@ class Settings:
         (generations + 1) evaluations in all.
       images: search examples each evaluation looks at, for each task.
       calibration: search examples that the final members are calibrated on, for each task.
-      rmp: random mating probability between tasks, in [0, 1].
+      rmp: random mating probability between tasks of `"mo-mfea"`, in [0, 1].
+      directions: preference directions of an evosax algorithm, each an instance of its own; they
+        share the population evenly.
       low: lowest mean gene of an individual of the initial population, in [0, 1]: the share of
         kept units with bits; with ratios size^gene units are kept, and genes spread around it.
       high: highest mean gene.
@@ -52,6 +56,7 @@ class Settings:
     images: int = 256
     calibration: int = 768
     rmp: float = 0.4
+    directions: int = 4
     low: float = 0.0
     high: float = 1.0
     chunk: int = 8
@@ -72,7 +77,7 @@ class Settings:
             f"`search.objectives` must be error and then one or more different costs, "
             f"got {list(self.objectives)}.",
         )
-        require_known("search.strategy", self.strategy, STRATEGIES)
+        require_known("search.strategy", self.strategy, (*STRATEGIES, *ALGORITHMS))
         require_known("search.encoding", self.encoding, ENCODINGS)
         require(
             isinstance(self.depth, bool),
@@ -89,6 +94,7 @@ class Settings:
         require_number("search.images", self.images, 2, whole=True)
         require_number("search.calibration", self.calibration, 2, whole=True)
         require_number("search.rmp", self.rmp, 0, 1)
+        require_number("search.directions", self.directions, 1, whole=True)
         require_number("search.low", self.low, 0, 1)
         require_number("search.high", self.high, self.low, 1)
         require_number("search.chunk", self.chunk, 1, whole=True)

@@ -1,53 +1,41 @@
 """Random search under the multitask contract: the baseline every strategy must beat."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, final
 
 import jax
 
-from .._types import Array
-from ._mo_mfea import MOMFEA, State
+from .._types import Array, Float, Int, Key
+from ._params import Operators, operators
+from ._rank import pareto_order
+from ._strategy import AbstractStrategy
 
 
 @final
-class RandomSearch:
-    """Fresh samples every generation, kept as MO-MFEA keeps its children.
+@dataclass(frozen=True, eq=False)
+class RandomSearch(AbstractStrategy):
+    """Fresh samples every generation, of which the best are kept as MO-MFEA keeps its children.
 
     Attributes:
-      population_size: individuals over all tasks.
+      draw: `draw(key, count)` returns solutions, each leaf with a leading axis; None: uniform.
     """
 
-    def __init__(
-        self,
-        population_size: int,
-        solution: Any,
-        tasks: int,
-        sample: Callable[[Array, int], Any],
-    ) -> None:
-        """Fix the shapes.
+    draw: Callable[[Any, int], Any] | None = None
 
-        Args:
-          population_size: as `MOMFEA`.
-          solution: a genotype of any pytree structure.
-          tasks: the number of tasks.
-          sample: `sample(key, count)` draws genotypes.
-        """
-        self._memory = MOMFEA(population_size, solution, tasks)
-        self._sample = sample
-        self.population_size = population_size
-        self.default_params = self._memory.default_params
+    @property
+    def default_params(self) -> Operators:
+        """Numbers that are not used."""
+        return Operators(**operators(self.num_dims, 20, 20))
 
-    def init(self, key: Array, population: Any, fitness: Array, params: Any) -> State:
-        """Start from an evaluated population, as `MOMFEA.init`."""
-        return self._memory.init(key, population, fitness, params)
+    def _best_first(self, costs: Float[Array, "M K"], keep: int) -> Int[Array, " keep"]:
+        return pareto_order(costs, keep)
 
-    def ask(self, key: Array, state: State, params: Any) -> tuple[Any, State]:
-        """Return fresh samples, whatever came before."""
+    def _children(
+        self, key: Key[Array, ""], population: Float[Array, "T N D"], memory: Any, params: Any
+    ) -> tuple[Float[Array, "T N D"], Any]:
         del params
-        return self._sample(key, self.population_size), state
-
-    def tell(
-        self, key: Array, population: Any, fitness: Array, state: State, params: Any
-    ) -> tuple[State, dict[str, jax.Array]]:
-        """Keep the best of old and new for each task, as `MOMFEA.tell`."""
-        return self._memory.tell(key, population, fitness, state, params)
+        if self.draw is None:
+            return jax.random.uniform(key, population.shape, population.dtype), memory
+        rows = self._rows(self.draw(key, self.population_size))
+        return rows.reshape(population.shape), memory
