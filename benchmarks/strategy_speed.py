@@ -146,6 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time the strategies and the peers.")
     parser.add_argument("--peers-python", type=Path, help="has ddmtolab and pymoo")
     parser.add_argument("--evox-python", type=Path, help="has evox")
+    parser.add_argument("--evox-limit", type=int, default=900, help="seconds for each size")
     parser.add_argument("--without-curves", action="store_true")
     asked = parser.parse_args()
     found: dict[str, Any] = {"whole runs": ours(), "NSGA-II generations per second": large()}
@@ -153,7 +154,7 @@ def main() -> None:
         found["one generation of MO-MFEA"] = curves()
     peers = child(asked.peers_python, "-m", "benchmarks.cec17.peers", "--speed")
     found["peers"] = peers
-    evox = ["benchmarks/evox_speed.py", "--modes", "compiled", "--limit", "400"]
+    evox = ["benchmarks/evox_speed.py", "--modes", "compiled", "--limit", str(asked.evox_limit)]
     found["EvoX NSGA-II"] = child(asked.evox_python, *evox)
     pairs = {"MO-MFEA": "DDMTOLab MO_MFEA", "MO-MFEA-II": "DDMTOLab MO_MFEA_II"}
     pairs["NSGA-II"] = "pymoo NSGA2"

@@ -14,7 +14,8 @@ from .table import Runs
 
 def draw(runs: Runs, problems: Sequence[str], path: Path) -> None:
     """Draw the median IGD over evaluations, a panel for each task."""
-    names = list(dict.fromkeys(name for name, _ in runs))
+    # Random search would squeeze all others into a corner.
+    names = list(dict.fromkeys(name for name, _ in runs if name != "random"))
     colours = {name: f"C{index % 10}" for index, name in enumerate(names)}
     figure, panels = plt.subplots(
         2, len(problems), figsize=(2.6 * len(problems), 5.6), sharex=True, squeeze=False
