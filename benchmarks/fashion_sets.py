@@ -7,9 +7,9 @@ ranking and over a magnitude ranking (as many shares as a task's population), ra
 same encoding, other strategies, the same search without transfer (random mating probability 0:
 parents of two tasks are only mutated), the same search with depth (residual blocks may be left
 out), and the paper's way (bits, raw fitness, and members with the Jack's own statistics and class
-rows). The searches have the same number of evaluations. But for the paper's way, all are judged alike: calibrated on the
-same images with the same closed-form head; and all are cut to what nothing of their own beats on
-validation data, then reported on test data.
+rows). The searches have the same number of evaluations. But for the paper's way, all are judged
+alike: calibrated on the same images with the same closed-form head; and all are cut to what nothing
+of their own beats on validation data, then reported on test data.
 
 Prints a table and writes `benchmarks/results/fashion_sets.json`.
 """
