@@ -8,7 +8,7 @@ import numpy as np
 
 from .._errors import InputError, require
 from .._types import Array, Float
-from ._variation import Levels
+from ._variation import Levels, level
 
 MOST_LEVELS = 2**20
 """Values of one whole-number gene that rows in float32 can tell apart."""
@@ -77,8 +77,7 @@ class Genotype:
         values = rows
         if not self._unit:
             real = self._low + rows * self._width
-            steps = jnp.clip(jnp.floor(rows * self.levels), 0, np.maximum(self.levels - 1, 0))
-            values = jnp.where(self.levels > 0, self._low + steps, real)
+            values = jnp.where(self.levels > 0, self._low + level(rows, self.levels), real)
         parts = jnp.split(values, np.cumsum(self._sizes)[:-1], axis=1)
         leaves = [
             part.reshape(len(rows), *shape).astype(dtype)

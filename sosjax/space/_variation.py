@@ -76,18 +76,19 @@ def snap(genotypes: Float[Array, "*P D"], levels: Levels) -> Float[Array, "*P D"
     """Move genes of few values to the middle of their value's interval; leave real ones."""
     if not levels.any():
         return genotypes
-    middle = (_level(genotypes, levels) + 0.5) / np.maximum(levels, 1)
+    middle = (level(genotypes, levels) + 0.5) / np.maximum(levels, 1)
     return jnp.where(levels > 0, middle, genotypes).astype(genotypes.dtype)
 
 
-def _level(genotypes: Array, levels: Levels) -> Array:
+def level(genotypes: Float[Array, "*P D"], levels: Levels) -> Float[Array, "*P D"]:
+    """Return which of its values, from 0, each gene of few values has; 0 for a real one."""
     most = np.maximum(levels - 1, 0).astype(np.float32)
     return jnp.clip(jnp.floor(genotypes * levels.astype(np.float32)), 0, most)
 
 
 def _another(genotypes: Array, mutants: Array, down: Array, levels: Levels) -> Array:
     """Return the mutants' values, or a neighbouring one where a value did not change."""
-    old, new = _level(genotypes, levels), _level(mutants, levels)
+    old, new = level(genotypes, levels), level(mutants, levels)
     most = np.maximum(levels - 1, 0).astype(np.float32)
     step = jnp.where((down & (old > 0)) | (old == most), -1.0, 1.0)
     new = jnp.where(new == old, jnp.clip(old + step, 0, most), new)
