@@ -61,14 +61,14 @@ def resnet(depths: tuple[int, ...], bottleneck: bool, size: int = 224, width: in
         window = (1, 3, 3, 1), (1, 2, 2, 1), "SAME"
         hidden = jax.lax.reduce_window(hidden, -jnp.inf, jax.lax.max, *window)
         for name, stride in strides.items():
-            hidden = _residual(params[name], hidden, stride, 2 if bottleneck else 1)
+            hidden = _resnet(params[name], hidden, stride, 2 if bottleneck else 1)
         hidden = hidden.mean((1, 2))
         return hidden @ params["head"]["kernel"] + params["head"]["bias"]
 
     return apply, params, (_leaf(1, size, size, 3),)
 
 
-def _residual(params: Any, inputs: Any, stride: int, strided: int) -> Any:
+def _resnet(params: Any, inputs: Any, stride: int, strided: int) -> Any:
     count = sum(name.startswith("conv") for name in params)
     hidden = inputs
     for number in range(1, count + 1):

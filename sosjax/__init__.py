@@ -23,8 +23,8 @@ from .graph._group import Group as Group
 from .graph._head import Head as Head
 from .graph._head import Statistics as Statistics
 from .models._jat import Jat as Jat
-from .models._jat import fashion_resnet as fashion_resnet
-from .models._jat import resnet as resnet
+from .models._load import fashion_resnet as fashion_resnet
+from .models._load import load as load
 from .pareto._indicators import log_hypervolume as log_hypervolume
 from .report import report as report
 from .search._search import resume as resume
@@ -43,6 +43,9 @@ from .strategies._mo_mfea import MOMFEA as MOMFEA
 from .tasks._dataset import Dataset as Dataset
 from .tasks._dataset import Split as Split
 from .tasks._fashion_mnist import fashion_mnist as fashion_mnist
+from .tasks._from_rows import dataset_of_rows as dataset_of_rows
+from .tasks._from_rows import text_dataset as text_dataset
+from .tasks._from_rows import translation_dataset as translation_dataset
 from .tasks._task import Task as Task
 
 __version__ = _version("sosjax")

@@ -13,11 +13,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from sosjax._tree import named_leaves, with_leaves
-from sosjax.graph._classifier import classifier
 from sosjax.graph._graph import trace
 from sosjax.graph._head import Head, Statistics
-from sosjax.models._jat import network_from, resnet
-from sosjax.models._weights import save_weights
+from sosjax.graph._subject import subject
+from sosjax.models import built, jat_of, load, save
 
 jax.config.update(
     "jax_compilation_cache_dir",
@@ -139,9 +138,9 @@ def structs(shapes):
     )
 
 
-def _classifier(apply, params, shape, statistics):
+def _subject_of(apply, params, shape, statistics):
     example = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-    return classifier(trace(apply, params, example), statistics, HEAD)
+    return subject(trace(apply, params, example), statistics, HEAD)
 
 
 def _network(apply, params, graph, seed):
@@ -153,7 +152,7 @@ def _network(apply, params, graph, seed):
 def mlp():
     """The MLP: `apply`, `params`, `graph` and six `inputs`."""
     params = random_params(structs(MLP_SHAPES))
-    graph = _classifier(mlp_apply, params, (3,), ())
+    graph = _subject_of(mlp_apply, params, (3,), ())
     return _network(mlp_apply, params, graph, 0)
 
 
@@ -161,7 +160,7 @@ def mlp():
 def cnn():
     """The CNN, of the same fields."""
     params = random_params(structs(CNN_SHAPES))
-    graph = _classifier(cnn_apply, params, (6, 6, 1), CNN_STATISTICS)
+    graph = _subject_of(cnn_apply, params, (6, 6, 1), CNN_STATISTICS)
     return _network(cnn_apply, params, graph, 1)
 
 
@@ -174,11 +173,14 @@ def tiny_jat(tmp_path_factory):
         "depths": (1, 1),
         "classes": 3,
         "input_shape": (8, 8, 1),
+        "stem": "strided",
+        "mean": 0.3,
+        "deviation": 0.4,
     }
-    _, shapes = network_from(architecture)
+    params = random_params(built(architecture).shapes)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(path, random_params(shapes))
-    return resnet(path, (4, 6), (1, 1), classes=3, input_shape=(8, 8, 1), name="tiny")
+    save(path, jat_of(architecture, params))
+    return load(path, name="tiny")
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,15 @@
 """A tiny network, its data and tasks: a whole search of them takes seconds."""
 
-import tempfile
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sosjax import Dataset, Environment, Head, Jat, Settings, Split, Task, resnet, search
+from sosjax import Dataset, Environment, Head, Jat, Settings, Split, Task, search
 from sosjax._tree import named_leaves, with_leaves
-from sosjax.models._jat import network_from
-from sosjax.models._weights import save_weights
+from sosjax.models import built, jat_of
 
 SHAPE = (8, 8, 1)
 CLASSES = ("ant", "bee", "cat", "dog", "eel", "fox")
@@ -27,6 +24,9 @@ ARCHITECTURE = {
     "depths": (1, 1),
     "classes": len(CLASSES),
     "input_shape": SHAPE,
+    "stem": "strided",
+    "mean": 0.3,
+    "deviation": 0.4,
 }
 
 
@@ -68,13 +68,9 @@ def drawn(shapes, seed=0):
     return with_leaves(shapes, leaves)
 
 
-def make_resnet(folder):
-    """Write the weights of a ResNet and read them."""
-    _, shapes = network_from(ARCHITECTURE)
-    save_weights(folder / "tiny.safetensors", drawn(shapes))
-    return resnet(
-        folder / "tiny.safetensors", (4, 6), (1, 1), classes=6, input_shape=SHAPE, name="tiny"
-    )
+def make_resnet():
+    """Make a network of a family."""
+    return jat_of(ARCHITECTURE, drawn(built(ARCHITECTURE).shapes), name="tiny")
 
 
 def mlp_apply(params, inputs):
@@ -117,8 +113,7 @@ def make_mlp(gate=(1.0, 1.0, 1.0, 1.0), **options):
 @cache
 def network():
     """Return the ResNet."""
-    with tempfile.TemporaryDirectory() as folder:
-        return make_resnet(Path(folder))
+    return make_resnet()
 
 
 @cache

@@ -7,7 +7,8 @@ import tomllib
 import pytest
 
 from sosjax._errors import InputError
-from sosjax.cli._config import KEYS, example_text, parse_config, read_config, with_seed
+from sosjax.cli._config import example_text, parse_config, read_config, with_seed
+from sosjax.cli._keys import KEYS
 from sosjax.environments._environment import Environment
 from sosjax.search._settings import Settings
 
@@ -15,7 +16,7 @@ MODEL = '[model]\nname = "fashion-resnet"\n'
 DATA = '[data]\nname = "fashion-mnist"\n'
 TASK = '[[tasks]]\nname = "tops"\nclasses = ["Coat", "Shirt"]\n'
 SMALL = MODEL + DATA + TASK
-RESNET = '[model]\nname = "resnet"\nweights = "w"\nwidths = [8]\ndepths = [1]\n'
+OWN = '[model]\npath = "w"\n'
 
 
 def parse(text, folder):
@@ -33,7 +34,7 @@ def test_example_is_valid_and_means_the_defaults(tmp_path):
         Environment("phone", flops=2_500_000),
     )
     assert config.model.name == "fashion-resnet"
-    assert config.data.folder is None
+    assert config.data.path is None
 
 
 def test_example_shows_every_key_and_no_other():
@@ -79,9 +80,9 @@ def test_relative_paths_are_relative_to_the_file_and_survive_a_copy(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "w").write_bytes(b"")
     path = tmp_path / "c.toml"
-    path.write_text(RESNET + DATA + TASK)
+    path.write_text(OWN + DATA + TASK)
     config = read_config(path)
-    assert config.model.options["weights"] == tmp_path / "w"
+    assert config.model.path == tmp_path / "w"
     copy = tmp_path / "run" / "config.toml"
     copy.write_text(config.text)
     again = read_config(copy)
@@ -160,7 +161,7 @@ def test_bad_section(text, wanted, tmp_path):
     ("text", "wanted"),
     [
         ("", "`model` must be a section, got none: add [model]"),
-        (MODEL, "`data` must be a section, got none: add [data]"),
+        (MODEL + TASK, "`data` must be a section, got none: add [data]"),
         (MODEL + DATA, "`tasks` must be one or more sections, got none: add [[tasks]]"),
         ("tasks = []\n" + MODEL + DATA, "`tasks` must be one or more sections, got none"),
         ("population = 2\n" + SMALL, "(did you mean `search.population`?)"),
@@ -176,19 +177,15 @@ def test_bad_whole(text, wanted, tmp_path):
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        (MODEL + "widths = [8]\n", "`model.widths` must be left out unless `model.name` is"),
-        ("[model]\nname = 'resnt'\n", "(did you mean 'resnet'?)"),
-        ("[model]\nname = 'resnet'\n", "`model.weights` must be a text in quotes, got none."),
-        (RESNET.replace('"w"', '"v"'), "must be a safetensors file, got no such file: "),
-        (RESNET.replace('"w"', '"."'), "must be a safetensors file, got a folder: "),
-        (RESNET.replace('"w"', '""'), "`model.weights` must be a path, got ''."),
-        (RESNET.replace('"w"', r'"\u0000"'), r"`model.weights` must be a path, got '\x00'."),
-        (RESNET.replace('"w"', '"~nobody-here/w"'), "of an unknown user: ~nobody-here/w."),
-        (RESNET.replace("widths = [8]\n", ""), "`model.widths` must be a list of whole numbers"),
-        (RESNET.replace("[8]", "[0]"), "`model.widths` must be a whole number at least 1, got 0."),
-        (RESNET.replace("[8]", "[8.0]"), "`model.widths` must be a list of whole numbers"),
-        (RESNET + "classes = 1\n", "`model.classes` must be a whole number at least 2, got 1."),
-        (RESNET + "input_shape = [28, 28]\n", "must be height, width and channels, got [28, 28]."),
+        (MODEL + "family = 'bert'\n", "`model.family` must be left out unless `model.path` is"),
+        (MODEL + "weights = 'w'\n", "`model.weights` is not a known key: it must be one of"),
+        ("[model]\nname = 'resnet'\n", "`model.name` must be one of fashion-resnet, got 'resnet'"),
+        (OWN.replace('"w"', '"v"'), "must be a folder or a weights file, got no such path: "),
+        (OWN.replace('"w"', '""'), "`model.path` must be a path, got ''."),
+        (OWN.replace('"w"', r'"\u0000"'), r"`model.path` must be a path, got '\x00'."),
+        (OWN.replace('"w"', '"~nobody-here/w"'), "of an unknown user: ~nobody-here/w."),
+        (OWN + "options = 3\n", "`model.options` must be a section"),
+        (OWN + "granularity = 0\n", "`model.granularity` must be a whole number at least 1"),
     ],
 )
 def test_bad_model(text, wanted, tmp_path):
@@ -202,6 +199,16 @@ def test_bad_model(text, wanted, tmp_path):
         ("name = 'mnist'", "`data.name` must be one of fashion-mnist, got 'mnist'"),
         ("name = 'fashion-mnist'\nfolder = 'v'", "with the four idx files, got no such folder: "),
         ("name = 'fashion-mnist'\nfolder = 'w'", "with the four idx files, got a file: "),
+        ("name = 'fashion-mnist'\npath = 'w'", "`data.path` must be left out unless `data.format`"),
+        ("format = 'idy'\npath = 'w'", "`data.format` must be one of idx, cifar10, cifar100"),
+        ("format = 'idx'", "`data.path` must be a text in quotes, got none."),
+        ("format = 'idx'\npath = 'v'", "`data.path` must be a file or a folder, got none: "),
+        ("format = 'idx'\npath = 'w'\nlabel = 'a'", "`data.label` must be left out for the format"),
+        ("format = 'table'\npath = 'w'", "`data.label` must be a text in quotes, got none."),
+        ("format = 'table'\npath = 'w'\nlabel = 'a'", "`text` or columns `inputs`, got neither."),
+        ("format = 'series'\npath = 'w'\ninputs = []", "`data.values` must be a list of texts"),
+        ("format = 'images'\npath = 'w'\nsize = [1.5]", "must be a list of whole numbers"),
+        ("format = 'idx'\npath = 'w'\nshares = 1", "`data.shares` must be a list of numbers"),
     ],
 )
 def test_bad_data(text, wanted, tmp_path):

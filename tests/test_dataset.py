@@ -160,7 +160,7 @@ def test_inputs_become_float32_and_labels_int32():
         (
             np.zeros((4, 2), np.uint8),
             GOOD.labels,
-            "`{}.inputs` must be floating point, got uint8; "
+            "`{}.inputs` must be floating point, or int32 for tokens, got uint8; "
             "divide images by 255 to bring them to [0, 1].",
         ),
         (

@@ -28,18 +28,18 @@ from sosjax import (
     certify,
     check_inputs,
     export,
+    load,
     load_network,
     load_sets,
     load_stablehlo,
-    resnet,
     save_sets,
     shrink,
 )
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.deploy import _export as exporting
 from sosjax.deploy._certify import kept_certificate
-from sosjax.graph._classifier import Classifier
 from sosjax.graph._shrink import Shrunk
+from sosjax.graph._subject import Subject
 
 
 def smallest():
@@ -58,7 +58,7 @@ def masked_logits(jat):
 def full_params(jat, member):
     """Return the whole network's parameters with the member's own statistics and head."""
     head = jat.graph.head
-    leaves = member.leaves(named_leaves(jat.params), head.kernel, head.bias)
+    leaves = member.leaves(named_leaves(jat.params), head)
     return with_leaves(jat.params, leaves)
 
 
@@ -112,13 +112,13 @@ def test_certificate_refuses_other_costs(cost):
 
 @pytest.mark.parametrize("added", [1.0, float("nan"), float("inf")])
 def test_certificate_refuses_other_outputs(added, monkeypatch):
-    whole = Classifier.shrink
+    whole = Subject.shrink
 
     def wrong(graph, params, masks):
         small = whole(graph, params, masks)
         return Shrunk(small.params, lambda *arguments: small.apply(*arguments) + added)
 
-    monkeypatch.setattr(Classifier, "shrink", wrong)
+    monkeypatch.setattr(Subject, "shrink", wrong)
     with pytest.raises(RuntimeError, match="is not what the search judged: float32: masked and sh"):
         certify(network(), smallest(), inputs())
 
@@ -144,7 +144,7 @@ def test_masks_that_keep_nothing_are_refused():
     empty = replace(member, masks=(member.masks[0] & False, *member.masks[1:]))
     with pytest.raises(InputError) as refusal:
         shrink(network(), empty)
-    assert str(refusal.value) == "`masks` stage0_block0/conv1 must keep 1 to 4 units, got none."
+    assert str(refusal.value) == "`masks` stages/0/0/conv1 must keep 1 to 4 units, got none."
 
 
 def test_member_read_from_a_folder_is_the_member(tmp_path):
@@ -185,14 +185,14 @@ def test_export_holds_all_that_is_needed(exported):
         "weights.safetensors",
     ]
     content = json.loads((exported / "architecture.json").read_text())
-    assert (content["format"], content["version"]) == ("sosjax-network", 2)
+    assert (content["format"], content["version"]) == ("sosjax-network", 3)
     assert content["classes"] == ["ant", "cat", "dog"] and content["task"] == "legs"
-    assert content["architecture"] == json.loads(json.dumps(ARCHITECTURE))
+    assert content["architecture"] == json.loads(json.dumps(network().architecture))
     assert content["scores"]["parameters"] == smallest().scores.parameters
     assert content["certificate"]["shrunk"]["float32"]["relative"] <= 1e-4
-    assert content["head"] == {"kernel": "params/head/kernel", "bias": "params/head/bias"}
+    assert content["head"] == {"kernel": "head/kernel", "bias": "head/bias"}
     assert (content["protect"], content["only"]) == ([], ["*"])
-    names = [f"stage{stage}_block0/conv{number}" for stage in (0, 1) for number in (1, 2)]
+    names = [f"stages/{stage}/0/conv{number}" for stage in (0, 1) for number in (1, 2)]
     assert [group["name"] for group in content["groups"]] == names
     kept = [np.flatnonzero(mask).tolist() for mask in smallest().masks]
     assert [group["kept"] for group in content["groups"]] == kept
@@ -256,15 +256,15 @@ def test_truncated_files_are_refused(share, copied):
         "architecture.json": load_network,
         "network.stablehlo": load_stablehlo,
     }
-    for name, load in loads.items():
+    for name, loading in loads.items():
         content = (copied / name).read_bytes()
         (copied / name).write_bytes(content[: int(share * (len(content) - 2))])
         with pytest.raises(InputError) as refusal:
-            load(copied)
+            loading(copied)
         assert str(refusal.value).startswith(f"{copied}/{name} must ")
         (copied / name).unlink()
         with pytest.raises(InputError, match=f"{name} must be a .*file, got no"):
-            load(copied)
+            loading(copied)
         (copied / name).write_bytes(content)
 
 
@@ -273,11 +273,13 @@ def test_a_flipped_bit_is_noticed(name, copied):
     content = bytearray((copied / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copied / name).write_bytes(bytes(content))
-    load = {"network": load_stablehlo, "weights": load_network, "function": exporting.differences}[
-        name.split(".")[0]
-    ]
+    loading = {
+        "network": load_stablehlo,
+        "weights": load_network,
+        "function": exporting.differences,
+    }[name.split(".")[0]]
     with pytest.raises(InputError) as refusal:
-        load(copied)
+        loading(copied)
     assert str(refusal.value) == (
         f"{copied}/{name} must be the file that was exported, got another or a damaged one."
     )
@@ -299,8 +301,8 @@ def edited(folder, change):
         lambda content: content["architecture"].pop("widths"),
         lambda content: content["architecture"].update(widths="wide"),
         lambda content: content["architecture"].update(family="vit"),
-        lambda content: content["leaves"]["params/head/bias"].update(shape=[7]),
-        lambda content: content["leaves"]["params/head/bias"].update(dtype="float33"),
+        lambda content: content["leaves"]["head/bias"].update(shape=[7]),
+        lambda content: content["leaves"]["head/bias"].update(dtype="float33"),
         lambda content: content.pop("head"),
         lambda content: content.pop("protect"),
         lambda content: content.pop("groups"),
@@ -345,7 +347,7 @@ def test_network_without_a_block(tmp_path):
     certificate = export(network(), member, tmp_path / "out")
     assert certificate.holds and certificate.flops == member.scores.flops
     content = json.loads((tmp_path / "out" / "architecture.json").read_text())
-    assert content["blocks"] == [{"name": "stage0_block0", "kept": False}]
+    assert content["blocks"] == [{"name": "stages/0/0", "kept": False}]
     wanted = masked_logits(network())(full_params(network(), member), inputs(), masks)
     np.testing.assert_allclose(load_network(tmp_path / "out")(inputs()), wanted, atol=1e-4)
     np.testing.assert_allclose(load_stablehlo(tmp_path / "out")(inputs()), wanted, atol=1e-4)
@@ -419,5 +421,5 @@ def test_check_inputs():
 
 
 def test_weights_of_another_network_are_refused(exported):
-    with pytest.raises(InputError, match="`weights` must fit the model, got .* for float32"):
-        resnet(exported / "weights.safetensors", (4, 6), (1, 1), classes=6, input_shape=SHAPE)
+    with pytest.raises(InputError, match="the weights must be those of the 'resnet' network, got "):
+        load(exported / "weights.safetensors", **ARCHITECTURE)

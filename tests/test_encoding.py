@@ -172,7 +172,7 @@ def test_taylor_scores_are_the_mean_absolute_derivatives():
 
     inputs = jax.random.normal(jax.random.key(0), (70, 3))
     targets = jax.random.normal(jax.random.key(1), (70, 1))
-    (score,) = taylor(loss, [3], inputs, targets)
+    (score,) = taylor(loss, [3], (inputs, targets), 64)
     residual = inputs @ weight - targets[:, 0]
     wanted = jnp.abs(2 * residual[:, None] * inputs * weight).mean(0)
     np.testing.assert_allclose(score, wanted, rtol=1e-4, atol=1e-6)

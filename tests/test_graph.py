@@ -65,18 +65,18 @@ def test_groups_of_a_resnet_are_its_trunks_and_inner_channels(tiny_resnet):
     groups = {group.name: group for group in tiny_resnet.graph.groups}
     sizes = {name: group.size for name, group in groups.items()}
     assert sizes == {
-        "stage0_block0/conv1": 4,
-        "stage0_block0/conv2": 4,
-        "stage1_block0/conv1": 6,
-        "stage1_block0/conv2": 6,
+        "stages/0/0/conv1": 4,
+        "stages/0/0/conv2": 4,
+        "stages/1/0/conv1": 6,
+        "stages/1/0/conv2": 6,
     }
-    inner, trunk = (set(groups[f"stage1_block0/conv{number}"].places) for number in (1, 2))
-    assert ("params/head/kernel", 0) in trunk and ("params/head/kernel", 0) not in inner
+    inner, trunk = (set(groups[f"stages/1/0/conv{number}"].places) for number in (1, 2))
+    assert ("head/kernel", 0) in trunk and ("head/kernel", 0) not in inner
     assert {place for place in trunk if "norm" in place[0]} == {
-        *((f"params/stage1_block0/{norm}/scale", 0) for norm in ("norm2", "project_norm")),
-        *((f"params/stage1_block0/{norm}/bias", 0) for norm in ("norm2", "project_norm")),
-        *((f"batch_stats/stage1_block0/{norm}/mean", 0) for norm in ("norm2", "project_norm")),
-        *((f"batch_stats/stage1_block0/{norm}/var", 0) for norm in ("norm2", "project_norm")),
+        *((f"stages/1/0/{norm}/scale", 0) for norm in ("norm2", "project_norm")),
+        *((f"stages/1/0/{norm}/bias", 0) for norm in ("norm2", "project_norm")),
+        *((f"stages/1/0/{norm}/mean", 0) for norm in ("norm2", "project_norm")),
+        *((f"stages/1/0/{norm}/var", 0) for norm in ("norm2", "project_norm")),
     }
 
 
@@ -85,8 +85,8 @@ def test_residual_branches_of_their_own_parameters_are_blocks(mlp, cnn, tiny_res
     assert cnn.graph.blocks == ()
     # The second stage's block starts with a projection: without it the trunk would have no width.
     (block,) = tiny_resnet.graph.blocks
-    assert block.name == "stage0_block0"
-    assert all("/stage0_block0/" in leaf for leaf in block.leaves) and len(block.leaves) == 10
+    assert block.name == "stages/0/0"
+    assert all(leaf.startswith("stages/0/0/") for leaf in block.leaves) and len(block.leaves) == 10
 
 
 def test_what_cannot_be_cut_says_why(mlp, cnn):

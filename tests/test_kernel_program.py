@@ -18,7 +18,7 @@ LABELS = [task.labels(make_data()) for task in TASKS]
 
 
 def batch_of(data=None, limit=24):
-    return task_batch((data or make_data()).search, "search", LABELS, limit=limit)
+    return task_batch([(data or make_data()).search] * len(LABELS), "search", LABELS, limit=limit)
 
 
 def genotypes(encoding, count=5, seed=0):
@@ -86,7 +86,9 @@ def test_error_is_that_of_the_shrunk_network(mode):
     masks = [np.arange(size) % 2 == 0 for size in graph.sizes]
     data = make_data()
     search = jax.tree.map(lambda leaf: leaf[0], batch_of(limit=60))
-    own = jax.tree.map(lambda leaf: leaf[0], task_batch(data.validation, "validation", LABELS))
+    own = jax.tree.map(
+        lambda leaf: leaf[0], task_batch([data.validation] * len(LABELS), "validation", LABELS)
+    )
     _, carried = jax.jit(kernel.calibrate)(network().params, search, masks)
     error = float(jax.jit(kernel.error)(network().params, own, masks, carried))
     leaves = named_leaves(network().params) | carried.statistics
@@ -146,20 +148,20 @@ def test_cpu_takes_one_at_a_time(monkeypatch):
 
 def test_batches():
     data = make_data()
-    batch = task_batch(data.validation, "validation", LABELS)
+    batch = task_batch([data.validation] * len(LABELS), "validation", LABELS)
     assert batch.inputs.shape == (2, 48, 8, 8, 1) and batch.targets.shape == (2, 48, 3)
-    assert batch.targets.sum((1, 2)).tolist() == [48, 32]
+    assert batch.real.sum(1).tolist() == [48, 32]
     assert batch.valid.tolist() == [[True] * 3, [True, True, False]]
     assert batch.classes.tolist() == [LABELS[0], [*LABELS[1], 0]]
     for task, labels in enumerate(LABELS):
         rows = np.isin(data.validation.labels, labels)
         assert np.array_equal(batch.inputs[task, : rows.sum()], data.validation.inputs[rows])
-        assert not batch.inputs[task, rows.sum() :].any()
-    drawn = batch_of(limit=1000)
-    assert drawn.inputs.shape[1] == 40 and drawn.targets.sum(2).min() == 1
+        assert (batch.inputs[task, rows.sum() :] == batch.inputs[task, 0]).all()
+    assert batch_of(limit=40).real is None
+    assert batch_of(limit=1000).real.sum(1).tolist() == [60, 40]
     empty = replace(data.search, labels=np.zeros_like(data.search.labels))
     with pytest.raises(InputError, match=r"got no example of class \[2, 3\]"):
-        task_batch(empty, "search", LABELS, limit=8)
+        task_batch([empty] * len(LABELS), "search", LABELS, limit=8)
 
 
 def test_bad_kernel():

@@ -12,6 +12,7 @@ FLOORS = {
     "ground": 0,
     "graph": 1,
     "pareto": 1,
+    "readers": 1,
     "space": 2,
     "problems": 2,
     "models": 2,

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from sosjax._errors import InputError
 from sosjax._tree import named_leaves
-from sosjax.fitness._batch import TaskBatch, task_batch
+from sosjax.fitness._batch import task_batch
+from sosjax.fitness._error import error_rate
 from sosjax.fitness._kernel import Kernel
-from sosjax.fitness._ridge import RidgeHead, error_rate, inverse, ridge_head
+from sosjax.fitness._ridge import RidgeHead, inverse, ridge_head
 from sosjax.space._encoding import Bits, Ratios
 from sosjax.tasks._dataset import Split
 
@@ -131,9 +132,12 @@ def test_the_error_counts_the_real_rows_and_the_valid_classes():
     logits = jnp.array([[3.0, 1, 9], [0, 1, 9], [2, 1, 9], [5, 0, 0]])
     targets = jnp.array([[1.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]])
     valid = jnp.array([True, True, False])
-    assert error_rate(logits, targets, valid) == pytest.approx(2 / 3)
-    assert error_rate(logits.at[0, 1].set(jnp.nan), targets, valid) == jnp.inf
-    assert error_rate(logits.at[0, 2].set(jnp.nan), targets, valid) == pytest.approx(2 / 3)
+    real = jnp.array([1.0, 1, 1, 0])
+    assert error_rate(logits, targets, valid, real) == pytest.approx(2 / 3)
+    assert error_rate(logits[:3], targets[:3], valid) == pytest.approx(2 / 3)
+    assert error_rate(logits.at[0, 1].set(jnp.nan), targets, valid, real) == jnp.inf
+    assert error_rate(logits.at[0, 2].set(jnp.nan), targets, valid, real) == pytest.approx(2 / 3)
+    assert error_rate(logits.at[3, 0].set(jnp.nan), targets, valid, real) == pytest.approx(2 / 3)
 
 
 TASKS = ((0, 1), (2, 0, 1), (1, 2))
@@ -147,7 +151,7 @@ def batch():
     images = rng.random((60, 8, 8, 1)) * 0.5
     images[np.arange(60), labels * 2] += 0.5
     split = Split(images.astype(np.float32), labels.astype(np.int32))
-    return task_batch(split, "search", TASKS, limit=24)
+    return task_batch([split] * len(TASKS), "search", TASKS, limit=24)
 
 
 def kernel_of(network, **options):
@@ -181,11 +185,13 @@ def test_a_batch_has_the_tasks_own_outputs(batch):
 
 def test_a_batch_without_limit_pads_and_a_lacking_class_is_refused():
     split = Split(np.zeros((5, 2), np.float32), np.array([0, 0, 0, 1, 2], np.int32))
-    whole = task_batch(split, "test", [(0, 1), (1, 2)], limit=None)
-    assert whole.targets.any(-1).sum(1).tolist() == [4, 2]
-    assert task_batch(split, "test", [(0, 1), (1, 2)], limit=3).inputs.shape[:2] == (2, 2)
+    whole = task_batch([split] * 2, "test", [(0, 1), (1, 2)], limit=None)
+    assert whole.real.tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
+    drawn = task_batch([split] * 2, "test", [(0, 1), (1, 2)], limit=3)
+    assert drawn.inputs.shape[:2] == (2, 3) and drawn.real.sum(1).tolist() == [3, 2]
+    assert task_batch([split] * 2, "test", [(0, 1), (1, 2)], limit=2).real is None
     with pytest.raises(InputError) as caught:
-        task_batch(split, "test", [(0, 7)], limit=None)
+        task_batch([split], "test", [(0, 7)], limit=None)
     assert str(caught.value) == (
         "`data.test` must hold every class of every task, got no example of class [7]."
     )
@@ -226,7 +232,7 @@ def test_a_kernel_holds_no_custom_call_of_a_linear_algebra_library(tiny_resnet, 
 def test_raw_fitness_is_the_networks_own_answer(tiny_resnet, batch):
     kernel = kernel_of(tiny_resnet, mode="raw")
     ones = [jnp.ones(size, bool) for size in tiny_resnet.graph.sizes]
-    task = TaskBatch(*(leaf[1] for leaf in batch))
+    task = jax.tree.map(lambda leaf: leaf[1], batch)
     error, carried = jax.jit(kernel.calibrate)(tiny_resnet.params, task, ones)
     logits = np.asarray(tiny_resnet.apply(tiny_resnet.params, jnp.asarray(task.inputs)))[
         :, TASKS[1]
@@ -240,7 +246,7 @@ def test_raw_fitness_is_the_networks_own_answer(tiny_resnet, batch):
 def test_a_calibrated_network_judges_other_examples(tiny_resnet, batch):
     kernel = kernel_of(tiny_resnet)
     ones = [jnp.ones(size, bool) for size in tiny_resnet.graph.sizes]
-    task = TaskBatch(*(leaf[1] for leaf in batch))
+    task = jax.tree.map(lambda leaf: leaf[1], batch)
     _, carried = jax.jit(kernel.calibrate)(tiny_resnet.params, task, ones)
     again = jax.jit(kernel.error)(tiny_resnet.params, task, ones, carried)
     # On the very examples it was fitted to, the head does no worse than by chance.

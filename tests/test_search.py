@@ -114,9 +114,9 @@ def test_blocks_are_left_out_where_asked():
     sets = search(network(), make_data(), TASKS, (), settings)
     check_sets(network(), sets)
     groups = sets.facts["network"]["groups"]
-    assert groups[-1] == {"name": "block stage0_block0", "size": 1} and len(groups) == 5
+    assert groups[-1] == {"name": "block stages/0/0", "size": 1} and len(groups) == 5
     kept = {member.scores.kept[-1] for task in sets.tasks for member in task.members}
-    assert kept == {0, 1}
+    assert 0 in kept and kept <= {0, 1}
 
 
 def test_an_environment_may_fit_only_without_a_block():
@@ -277,11 +277,13 @@ REFUSED = {
     ),
     "other images": (
         {"data": other_shape(make_data())},
-        "`data` must have inputs of shape [B, 8, 8, 1] for the network, got [B, 7, 8, 1].",
+        "`data` must have float32 inputs of shape [B, 8, 8, 1] for the network, got float32 of "
+        "[B, 7, 8, 1] in squares.",
     ),
     "other number of classes": (
         {"data": replace(make_data(), classes=(*CLASSES, "gnu"))},
-        "`data` must have the 6 classes of the network, got 7.",
+        "`data` must have the 6 classes of the network, got 7 in squares; "
+        "`head = \"new\"` gives task 'legs' a head of its own.",
     ),
     "a class without examples": (
         {"data": replace(make_data(), search=WITHOUT_BEES)},
@@ -370,8 +372,8 @@ def broken(change):
     [
         (
             lambda split: Split((split.inputs * 255).astype(np.uint8), split.labels),
-            "`search.inputs` must be floating point, got uint8; divide images by 255 to bring "
-            "them to [0, 1].",
+            "`search.inputs` must be floating point, or int32 for tokens, got uint8; divide "
+            "images by 255 to bring them to [0, 1].",
         ),
         (
             lambda split: Split(split.inputs, split.labels.astype(float)),

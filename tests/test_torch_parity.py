@@ -30,24 +30,24 @@ def padded(layer, images):
 
 
 def norm(leaves, name):
-    layer = torch.nn.BatchNorm2d(len(leaves[f"params/{name}/scale"]), eps=1e-5)
-    layer.weight.data = torch.tensor(leaves[f"params/{name}/scale"])
-    layer.bias.data = torch.tensor(leaves[f"params/{name}/bias"])
-    layer.running_mean.data = torch.tensor(leaves[f"batch_stats/{name}/mean"])
-    layer.running_var.data = torch.tensor(leaves[f"batch_stats/{name}/var"])
+    layer = torch.nn.BatchNorm2d(len(leaves[f"{name}/scale"]), eps=1e-5)
+    layer.weight.data = torch.tensor(leaves[f"{name}/scale"])
+    layer.bias.data = torch.tensor(leaves[f"{name}/bias"])
+    layer.running_mean.data = torch.tensor(leaves[f"{name}/mean"])
+    layer.running_var.data = torch.tensor(leaves[f"{name}/var"])
     return layer
 
 
 class Block(torch.nn.Module):
     def __init__(self, leaves, name, stride):
         super().__init__()
-        self.conv1 = convolution(leaves[f"params/{name}/conv1/kernel"], stride)
+        self.conv1 = convolution(leaves[f"{name}/conv1/kernel"], stride)
         self.norm1 = norm(leaves, f"{name}/norm1")
-        self.conv2 = convolution(leaves[f"params/{name}/conv2/kernel"], 1)
+        self.conv2 = convolution(leaves[f"{name}/conv2/kernel"], 1)
         self.norm2 = norm(leaves, f"{name}/norm2")
         self.project = None
-        if f"params/{name}/project/kernel" in leaves:
-            self.project = convolution(leaves[f"params/{name}/project/kernel"], stride)
+        if f"{name}/project/kernel" in leaves:
+            self.project = convolution(leaves[f"{name}/project/kernel"], stride)
             self.project_norm = norm(leaves, f"{name}/project_norm")
 
     def forward(self, images):
@@ -64,16 +64,22 @@ class ResNet(torch.nn.Module):
     def __init__(self, params):
         super().__init__()
         leaves = {name: np.array(leaf) for name, leaf in named_leaves(params).items()}
-        names = sorted({name.split("/")[1] for name in leaves if "/stage" in name})
-        self.stem = convolution(leaves["params/stem/kernel"], 2)
+        names = sorted(
+            {
+                name.rsplit("/", 2)[0]
+                for name in leaves
+                if name.startswith("stages") and "conv1" in name
+            }
+        )
+        self.stem = convolution(leaves["stem/kernel"], 2)
         self.stem_norm = norm(leaves, "stem_norm")
         self.blocks = torch.nn.Sequential(
-            *(Block(leaves, name, 1 if name.startswith("stage0") else 2) for name in names)
+            *(Block(leaves, name, 1 if name.startswith("stages/0") else 2) for name in names)
         )
-        kernel = leaves["params/head/kernel"]
+        kernel = leaves["head/kernel"]
         self.head = torch.nn.Linear(*kernel.shape)
         self.head.weight.data = torch.tensor(kernel.T.copy())
-        self.head.bias.data = torch.tensor(leaves["params/head/bias"])
+        self.head.bias.data = torch.tensor(leaves["head/bias"])
         self.eval()
 
     def forward(self, images):

@@ -108,8 +108,7 @@ def _resume(config: Config, folder: Path, quiet: bool) -> "SetOfSets":
 
 def _asked(config: Config) -> tuple[Any, Any, Any, Any, Any]:
     """Load what a configuration names: network, data, tasks, environments, settings."""
-    model, data = config.model.load(), config.data.load()
-    return model, data, config.tasks, config.environments, config.settings
+    return *config.load(), config.environments, config.settings
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def certify(jat: Jat, member: Member, inputs: np.ndarray | None = None) -> Certi
         fault of sosjax, never of the member.
     """
     graph = jat.graph
-    leaves = member.leaves(named_leaves(jat.params), graph.head.kernel, graph.head.bias)
+    leaves = member.leaves(named_leaves(jat.params), graph.head)
     params = with_leaves(jat.params, leaves)
     inputs = check_inputs(jat) if inputs is None else inputs
     certificate = graph.certify(params, member.masks, jax.numpy.asarray(inputs))
@@ -67,7 +67,10 @@ def kept_certificate(folder: Path, load: Callable[[], Jat], member: Member) -> C
 
 
 def check_inputs(jat: Jat, count: int = 8, seed: int = 0) -> np.ndarray:
-    """Return random inputs [count, ...] in [0, 1) to compare networks on."""
+    """Return random inputs [count, ...] to compare networks on: in [0, 1), or tokens."""
     shape = (count, *jat.graph.inputs.shape)
     require(count >= 1, f"`count` must be at least 1, got {count}.")
-    return np.random.default_rng(seed).random(shape, np.float32)
+    rng = np.random.default_rng(seed)
+    if jat.vocabulary is not None:
+        return rng.integers(0, jat.vocabulary, shape, np.int32)
+    return rng.random(shape, np.float32)

@@ -6,7 +6,6 @@ with its weights inside, and `function.stablehlo`, the same as a function of a l
 CUDA and TPU); and `check.safetensors`, inputs and the logits expected of them.
 """
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,19 +21,16 @@ from jax import export as jax_export
 from jax.extend.core import InconclusiveDimensionOperation
 
 from .._errors import InputError, require
-from .._files import new_folder, read_json, sha256, write_json, write_whole
+from .._files import new_folder, sha256, write_json, write_whole
 from .._tree import named_leaves, with_leaves
 from ..graph._certify import Certificate
-from ..graph._graph import graph_of
-from ..graph._layout import Rules
-from ..models._jat import Jat, network_from
-from ..models._weights import load_arrays, load_weights, save_arrays, save_weights
+from ..models._exported import FORMAT, VERSION, described, read_exported, whole_file
+from ..models._jat import Jat
+from ..models._weights import load_arrays, save_arrays, save_weights
 from ..sets._member import Member
 from ._certify import certify, check_inputs
 from ._network import Network, shrink
 
-FORMAT = "sosjax-network"
-VERSION = 2
 FILES = ("weights.safetensors", "network.stablehlo", "function.stablehlo")
 PLATFORMS = ("cpu", "cuda", "tpu")
 TOLERANCE = 1e-4
@@ -87,31 +83,9 @@ def load_network(folder: str | Path, apply: Any = None) -> Network:
         the function that was exported.
     """
     folder = Path(folder)
-    content = _description(folder)
-    _whole_file(folder, "weights.safetensors", content)
-    try:
-        classes, architecture = tuple(content["classes"]), content["architecture"]
-        full, wanted = (
-            _tree({name: _struct(leaf, key) for name, leaf in content["leaves"].items()})
-            for key in ("full", "shape")
-        )
-        if architecture is not None:
-            apply, full = network_from(architecture)
-        cut = _cut_of(content)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise _damaged(folder, error) from None
-    require(
-        apply is not None,
-        "`apply` must be the full network's function, since the architecture names no family, "
-        "got None.",
-    )
-    params = load_weights(folder / "weights.safetensors", wanted)
-    network = Network(_small_apply(apply, full, cut), params, classes)
-    try:
-        jax.eval_shape(network.apply, params, cut.example)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(folder, error) from None
-    if architecture is None:
+    member = read_exported(folder, apply)
+    network = Network(member.apply, member.params, member.classes)
+    if member.content["architecture"] is None:
         _check_function(folder, network)
     return network
 
@@ -128,45 +102,6 @@ def _check_function(folder: Path, network: Network) -> None:
     )
 
 
-def _damaged(folder: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{folder}/architecture.json must be a whole {FORMAT} file, got a damaged one: {error!r}."
-    )
-
-
-class _Cut(NamedTuple):
-    """What an architecture says of how the full network was cut."""
-
-    example: jax.ShapeDtypeStruct
-    rules: Rules
-    groups: list[tuple[str, int]]
-    masks: list[np.ndarray]
-    resized: dict[tuple[str, int], int]
-
-
-def _cut_of(content: dict[str, Any]) -> _Cut:
-    head, classes = content["head"], len(content["classes"])
-    masks = [np.isin(np.arange(group["size"]), group["kept"]) for group in content["groups"]]
-    return _Cut(
-        jax.ShapeDtypeStruct((1, *content["input_shape"]), np.float32),
-        Rules(tuple(content["protect"]), tuple(content["only"])),
-        [(group["name"], group["size"]) for group in content["groups"]],
-        masks + [np.array([block["kept"]]) for block in content["blocks"]],
-        {(head["kernel"], 1): classes, (head["bias"], 0): classes},
-    )
-
-
-def _small_apply(apply: Callable[..., Any], full: Any, cut: _Cut) -> Callable[..., Any]:
-    """Find the groups of the full network again and leave out what the member does not keep."""
-    graph = graph_of(apply, full, (cut.example,), cut.rules)
-    found = [(group.name, group.size) for group in graph.groups]
-    require(
-        cut.groups == found,
-        f"`apply` must be the function that was exported, with groups {cut.groups}, got {found}.",
-    )
-    return graph.shrunk_apply(cut.masks, cut.resized)
-
-
 def load_stablehlo(folder: str | Path) -> Any:
     """Load the exported program: a function from inputs [B, ...] to logits, for any B.
 
@@ -178,39 +113,14 @@ def load_stablehlo(folder: str | Path) -> Any:
 
 def _program(folder: Path, name: str) -> Any:
     # Checked first: the parser of a damaged program may end the process.
-    content = _whole_file(folder, name, _description(folder))
+    content = whole_file(folder, name, described(folder))
     return jax.jit(jax_export.deserialize(bytearray(content)).call)
-
-
-def _description(folder: Path) -> dict[str, Any]:
-    content = read_json(folder / "architecture.json")
-    require(
-        isinstance(content, dict)
-        and content.get("format") == FORMAT
-        and content.get("version") == VERSION,
-        f"{folder}/architecture.json must be a {FORMAT} file of version {VERSION}.",
-    )
-    return content
-
-
-def _whole_file(folder: Path, name: str, description: dict[str, Any]) -> bytes:
-    """Read a file whose checksum is in the description."""
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise InputError(f"{folder}/{name} must be a file, got none: {error.strerror}.") from None
-    digests = description.get("files")
-    require(
-        isinstance(digests, dict) and digests.get(name) == hashlib.sha256(content).hexdigest(),
-        f"{folder}/{name} must be the file that was exported, got another or a damaged one.",
-    )
-    return content
 
 
 def differences(folder: Path) -> dict[str, float]:
     """Load every format again and return its largest absolute difference from the check logits."""
     check, _ = load_arrays(folder / "check.safetensors")
-    content = _description(folder)
+    content = described(folder)
     weights, _ = load_arrays(folder / "weights.safetensors")
     function = _program(folder, "function.stablehlo")
     loaded = {
@@ -258,7 +168,8 @@ def _programs(jat: Jat, network: Network) -> dict[str, bytes]:
         return network.apply(with_leaves(network.params, named), inputs)
 
     (batch,) = jax_export.symbolic_shape("batch")
-    example = jax.ShapeDtypeStruct((batch, *jat.graph.inputs.shape), np.float32)
+    row = jat.graph.inputs
+    example = jax.ShapeDtypeStruct((batch, *row.shape), row.dtype)
     weights = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves.values()]
     return {
         "network.stablehlo": _stablehlo(partial(network.apply, network.params), example),
@@ -295,7 +206,8 @@ def _architecture(
         "task": member.task,
         "classes": list(member.classes),
         "input_shape": list(jat.graph.inputs.shape),
-        "head": asdict(jat.graph.head),
+        "input_dtype": str(jat.graph.inputs.dtype),
+        "head": None if jat.graph.head is None else asdict(jat.graph.head),
         "protect": list(rules.protect),
         "only": list(rules.only),
         "groups": [
@@ -319,19 +231,3 @@ def _architecture(
         "scores": asdict(member.scores),
         "certificate": {key: value for key, value in asdict(certificate).items() if value != {}},
     }
-
-
-def _struct(leaf: dict[str, Any], key: str) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(tuple(leaf[key]), np.dtype(leaf["dtype"]))
-
-
-def _tree(leaves: dict[str, Any]) -> dict[str, Any]:
-    """Build nested dicts from paths `outer/inner/leaf`."""
-    tree: dict[str, Any] = {}
-    for path, leaf in leaves.items():
-        *outer, name = path.split("/")
-        place = tree
-        for key in outer:
-            place = place.setdefault(key, {})
-        place[name] = leaf
-    return tree

@@ -46,9 +46,9 @@ class Network:
             if name not in statistics and np.issubdtype(leaf.dtype, np.floating)
         )
 
-    def flops(self, input_shape: tuple[int, ...]) -> int:
+    def flops(self, input_shape: tuple[int, ...], dtype: Any = np.float32) -> int:
         """Count two for each multiply-accumulate for one example, by tracing the small network."""
-        example = jax.ShapeDtypeStruct((1, *input_shape), np.float32)
+        example = jax.ShapeDtypeStruct((1, *input_shape), np.dtype(dtype))
         small = trace(self.apply, self.params, example)
         return int(small.cost(np.array(small.sizes, np.int64))["flops"])
 
@@ -64,7 +64,7 @@ def shrink(jat: Jat, member: Member) -> Network:
       A network that gives what the masked one gives.
     """
     graph = jat.graph
-    leaves = member.leaves(named_leaves(jat.params), graph.head.kernel, graph.head.bias)
+    leaves = member.leaves(named_leaves(jat.params), graph.head)
     small = graph.shrink(with_leaves(jat.params, leaves), member.masks)
     params = jax.tree.map(np.asarray, small.params)
     return Network(small.apply, params, member.classes)

@@ -1,5 +1,6 @@
 """The examples of every task, stacked so that one program can visit the tasks in turn."""
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,29 +10,41 @@ import numpy as np
 from .._errors import require
 from .._types import Array
 from ..tasks._dataset import Split
+from ._ridge import RidgeHead
 
 
 class TaskBatch(NamedTuple):
     """Examples of T tasks, each with its own.
 
     Attributes:
-      inputs: [T, B, ...].
-      targets: one-hot rows [T, B, C]; a row of zeros is padding.
-      classes: the network's class for each output of a task, int32 [T, C]; 0 where not valid.
+      inputs: [T, B, ...]; padding repeats a task's first example.
+      targets: [T, B, C], one-hot rows or values, zero where a task has no such output; or tokens
+        int32 [T, B, S], -1 where none is wanted.
+      real: 1 for an example and 0 for padding, [T, B]; `None` if nothing is padded.
       valid: whether a task has that output, [T, C].
+      scale: what one is divided by in the squared error of an output: its variance, [T, C].
+      classes: the network's own output for each output of a task, int32 [T, C]; 0 where not valid.
+      own: whether the task's head is rows of the network's own, [T].
+      solved: the heads of the other tasks, solved for the whole network; `None` if all are own.
     """
 
     inputs: Array
     targets: Array
-    classes: Array
+    real: Array | None
     valid: Array
+    scale: Array
+    classes: Array
+    own: Array
+    solved: RidgeHead | None = None
 
 
 def task_batch(
-    split: Split,
+    splits: Sequence[Split],
     part: str,
-    labels: Sequence[Sequence[int]],
+    outputs: Sequence[Sequence[int]],
     *,
+    kind: str = "classes",
+    own: Sequence[bool] | None = None,
     limit: int | None = None,
     seed: int = 0,
     multiple: int = 1,
@@ -39,41 +52,81 @@ def task_batch(
     """Gather each task's examples.
 
     Args:
-      split: where from.
+      splits: where from, one for each task.
       part: the split's name, for messages.
-      labels: each task's classes.
-      limit: draw that many for each task, or as many as the poorest task has if that is less,
-        so that nothing is padded; `None` takes all and pads.
+      outputs: each task's classes or values by their index in its data; empty for tokens.
+      kind: `"classes"`, `"values"` or `"tokens"`.
+      own: whether each task has the network's own head; all by default.
+      limit: draw that many for each task, or all it has if that is less; `None` takes all.
       seed: of the order in which they are drawn.
       multiple: pad to a multiple of this, so that batches of like size share a program.
 
     Raises:
-      InputError: a task has no example of one of its classes.
+      InputError: a task has no example of one of its classes, or all of it does not fit into the
+        memory of the device.
     """
     rng = np.random.default_rng(seed)
-    rows = []
-    for wanted in labels:
-        present = np.isin(wanted, split.labels)
-        require(
-            bool(present.all()),
-            f"`data.{part}` must hold every class of every task, "
-            f"got no example of class {np.asarray(wanted)[~present].tolist()}.",
-        )
-        found = np.flatnonzero(np.isin(split.labels, wanted))
-        rows.append(found if limit is None else rng.permutation(found))
-    sizes = [len(found) for found in rows]
-    size = -(-max(sizes) // multiple) * multiple if limit is None else min(*sizes, limit)
-    width = max(len(wanted) for wanted in labels)
-    shape = (len(labels), size)
-    inputs = np.zeros((*shape, *split.inputs.shape[1:]), np.float32)
-    targets = np.zeros((*shape, width), np.float32)
-    classes = np.zeros((len(labels), width), np.int32)
-    valid = np.zeros((len(labels), width), bool)
-    for task, (found, wanted) in enumerate(zip(rows, labels, strict=True)):
-        found = found[:size]
-        inputs[task, : len(found)] = split.inputs[found]
-        outputs = (split.labels[found][:, None] == np.asarray(wanted)).astype(np.float32)
-        targets[task, : len(found), : len(wanted)] = outputs
+    rows = [_rows(split, part, wanted, kind) for split, wanted in zip(splits, outputs, strict=True)]
+    if limit is not None:
+        rows = [rng.permutation(found)[:limit] for found in rows]
+    longest = max(map(len, rows))
+    size = -(-longest // multiple) * multiple
+    require_fits(part, splits[0], len(splits) * size)
+    width = max(1, *(len(wanted) for wanted in outputs))
+    real = np.zeros((len(rows), size), np.float32)
+    classes = np.zeros((len(rows), width), np.int32)
+    valid = np.zeros((len(rows), width), bool)
+    scale = np.ones((len(rows), width), np.float32)
+    inputs, targets = [], []
+    for task, (split, found, wanted) in enumerate(zip(splits, rows, outputs, strict=True)):
+        real[task, : len(found)] = 1
+        places = np.concatenate([found, np.full(size - len(found), found[0])])
+        inputs.append(split.inputs[places])
+        asked = _targets(split.labels[places], wanted, kind, width)
+        targets.append(asked)
         classes[task, : len(wanted)] = wanted
         valid[task, : len(wanted)] = True
-    return TaskBatch(*jax.device_put((inputs, targets, classes, valid)))
+        if kind == "values":
+            scale[task] = np.maximum(asked[: len(found)].var(0), 1e-12)
+    owned = np.ones(len(rows), bool) if own is None else np.asarray(own, bool)
+    stacked = (np.stack(inputs), np.stack(targets), real if real.min() == 0 else None)
+    return TaskBatch(*jax.device_put((*stacked, valid, scale, classes, owned)))
+
+
+def require_fits(part: str, split: Split, rows: int) -> None:
+    """Refuse examples that do not fit into the memory of the device beside the network.
+
+    Raises:
+      InputError: they need more than half of it.
+    """
+    each = split.inputs[:1].nbytes + split.labels[:1].nbytes
+    memory = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+    if memory is None:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    require(
+        rows * each <= memory / 2,
+        f"`data.{part}` must fit into half of the device's memory, {memory / 2e9:.1f} GB, got "
+        f"{rows * each / 1e9:.1f} GB for all tasks: fewer examples (`search.images`, "
+        "`search.calibration`, smaller splits) or smaller ones do.",
+    )
+
+
+def _rows(split: Split, part: str, wanted: Sequence[int], kind: str) -> np.ndarray:
+    if kind != "classes":
+        return np.arange(len(split))
+    present = np.isin(wanted, split.labels)
+    require(
+        bool(present.all()),
+        f"`data.{part}` must hold every class of every task, "
+        f"got no example of class {np.asarray(wanted)[~present].tolist()}.",
+    )
+    return np.flatnonzero(np.isin(split.labels, wanted))
+
+
+def _targets(labels: np.ndarray, wanted: Sequence[int], kind: str, width: int) -> np.ndarray:
+    if kind == "tokens":
+        return labels
+    targets = np.zeros((len(labels), width), np.float32)
+    chosen = labels[:, list(wanted)] if kind == "values" else labels[:, None] == np.asarray(wanted)
+    targets[:, : len(wanted)] = chosen
+    return targets

@@ -1,6 +1,7 @@
 """The one fitness kernel: genotypes of all tasks -> masks -> costs, weights shared."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, final
 
 import jax
@@ -10,15 +11,21 @@ import optax
 from .._errors import require_known, require_number
 from .._tree import named_leaves, with_leaves
 from .._types import Array, Bool, Float
-from ..graph._classifier import Classifier
 from ..graph._cost import COSTS
+from ..graph._subject import Subject
 from ..space._encoding import AbstractEncoding
 from ..space._importance import ranking, taylor
+from ..tasks._dataset import KINDS
 from ._batch import TaskBatch
-from ._ridge import RidgeHead, error_rate, ridge_head
+from ._error import cross_entropy, error_rate, finite_share, unexplained
+from ._ridge import RidgeHead, ridge_head
 
 OBJECTIVES = ("error", *COSTS)
 MODES = ("recalibrated", "raw")
+ROWS = 256
+"""Examples that go through the network side by side where they do not depend on each other."""
+SENTENCES = 8
+"""The same for networks to tokens, whose outputs are large."""
 
 
 class Calibrated(NamedTuple):
@@ -26,11 +33,11 @@ class Calibrated(NamedTuple):
 
     Attributes:
       statistics: the normalisations' moments, by leaf path, at full size.
-      head: the classifier over the full features.
+      head: the head over the full features; `None` where the network has none.
     """
 
     statistics: dict[str, Array]
-    head: RidgeHead
+    head: RidgeHead | None
 
 
 @final
@@ -41,25 +48,33 @@ class Kernel:
     Masks lie on activations, where units are consumed, so that the weights are shared by the
     whole population and what precedes the first mask is computed once for all.
 
+    Errors are shares, 0 for a network that is right: of wrong examples; of the variance that is
+    not explained; of the cross-entropy that equal odds have.
+
     Attributes:
       graph: the network.
       encoding: what a genotype means.
       mode: `"recalibrated"`: the statistics are estimated on the batch for each candidate and the
         head is fitted to it in closed form, with leave-one-out error; `"raw"`: the Jack's own
-        statistics and class rows, as Choong et al. (2023, arXiv 2205.00671) did.
+        statistics and head, as Choong et al. (2023, arXiv 2205.00671) did.
+      kind: what is asked: `"classes"`, `"values"` or `"tokens"`.
+      own: whether some task has rows of the network's own head.
       penalty: the ridge penalty, as a share of the mean feature's variance.
       chunk: candidates side by side on an accelerator: more is faster and takes more memory. A CPU
         takes them one at a time, which is faster there (a folded batch falls out of the caches).
     """
 
-    graph: Classifier
+    graph: Subject
     encoding: AbstractEncoding
     mode: str = "recalibrated"
+    kind: str = "classes"
+    own: bool = True
     penalty: float = 0.05
     chunk: int = 8
 
     def __post_init__(self) -> None:
         require_known("search.fitness", self.mode, MODES)
+        require_known("kind", self.kind, KINDS)
         require_number("search.chunk", self.chunk, 1, whole=True)
         require_number("search.penalty", self.penalty, 1e-4)
 
@@ -73,17 +88,27 @@ class Kernel:
         """
         return 1 if jax.default_backend() == "cpu" else self.chunk
 
+    def solved(self, params: Any, batch: TaskBatch) -> RidgeHead:
+        """Solve a head for the whole network on every task's examples, [T, F, C] and [T, C]."""
+        masks = [jnp.ones(size, bool) for size in self.graph.sizes]
+
+        def one(task: TaskBatch) -> RidgeHead:
+            features, _ = self._features(params, task, masks, estimate=False)
+            return ridge_head(features, task.targets, None, self.penalty, task.real)[0]
+
+        return jax.lax.map(one, batch)
+
     def rankings(self, params: Any, batch: TaskBatch) -> list[Array]:
         """Return each group's Taylor ranking for every task, int32 [T, size] each."""
 
         def one(task: TaskBatch) -> list[Array]:
-            def loss(masks: list[Array], inputs: Array, targets: Array) -> Array:
-                features, _ = self.graph.features(params, inputs, masks, estimate=False)
-                prior = self._prior(params, task)
-                logits = jnp.where(task.valid, features @ prior.kernel + prior.bias, -1e9)
-                return optax.softmax_cross_entropy(logits, targets).sum()
+            def loss(masks: list[Array], inputs: Array, targets: Array, weight: Array) -> Array:
+                outputs, _ = self.graph.features(params, inputs, masks, estimate=False)
+                return weight[0] * self._loss(params, task, outputs, targets)
 
-            return ranking(taylor(loss, self.graph.sizes, task.inputs, task.targets))
+            weights = jnp.ones(len(task.inputs)) if task.real is None else task.real
+            rows = (task.inputs, task.targets, weights)
+            return ranking(taylor(loss, self.graph.sizes, rows, self._side_by_side // 4))
 
         return jax.lax.map(one, batch)
 
@@ -121,45 +146,107 @@ class Kernel:
     ) -> tuple[Array, Calibrated]:
         """Fit a sub-network to a task's examples without training.
 
-        The examples must not be padded: padding would count in statistics and head.
-
         Returns:
           Its error (leave-one-out when recalibrated) and what it now carries.
         """
         recalibrate = self.mode == "recalibrated"
-        features, statistics = self.graph.features(params, task.inputs, masks, recalibrate)
-        head = self._prior(params, task)
+        if self.kind == "tokens":
+            # Nothing is fitted, so that the examples need not be seen together.
+            return self._token_error(params, task, masks), Calibrated(self._own(params), None)
+        features, statistics = self._features(params, task, masks, recalibrate)
         if recalibrate:
-            head, logits = ridge_head(features, task.targets, head, self.penalty)
+            prior = self._rows(params, task)
+            head, outputs = ridge_head(features, task.targets, prior, self.penalty, task.real)
         else:
-            logits = features @ head.kernel + head.bias
-        error = error_rate(logits, task.targets, task.valid)
-        return error, Calibrated(statistics, head)
+            head = self._head(params, task)
+            outputs = features @ head.kernel + head.bias
+        return self._error(outputs, task), Calibrated(statistics, head)
 
     def error(
         self, params: Any, task: TaskBatch, masks: list[Bool[Array, " _size"]], carried: Calibrated
     ) -> Float[Array, ""]:
         """Return a calibrated sub-network's error on other examples of its task."""
-        leaves = named_leaves(params) | carried.statistics
-        params = with_leaves(params, leaves)
-        features, _ = self.graph.features(params, task.inputs, masks, estimate=False)
-        logits = features @ carried.head.kernel + carried.head.bias
-        return error_rate(logits, task.targets, task.valid)
+        params = with_leaves(params, named_leaves(params) | carried.statistics)
+        if carried.head is None:
+            return self._token_error(params, task, masks)
+        features, _ = self._features(params, task, masks, estimate=False)
+        return self._error(features @ carried.head.kernel + carried.head.bias, task)
 
     def untouched(self, params: Any, task: TaskBatch) -> Calibrated:
-        """Return what the whole network carries: its own statistics and class rows."""
-        leaves = named_leaves(params)
-        statistics = {name: leaves[name] for name in self.graph.buffers}
-        return Calibrated(statistics, self._prior(params, task))
+        """Return what the whole network carries: its own statistics, and the task's head."""
+        head = None if self.kind == "tokens" else self._head(params, task)
+        return Calibrated(self._own(params), head)
 
-    def _prior(self, params: Any, task: TaskBatch) -> RidgeHead:
-        """Return the Jack's own rows for the task's classes, zero where the task has no class."""
+    @property
+    def _side_by_side(self) -> int:
+        return SENTENCES if self.kind == "tokens" else ROWS
+
+    def _own(self, params: Any) -> dict[str, Array]:
         leaves = named_leaves(params)
+        return {name: leaves[name] for name in self.graph.buffers}
+
+    def _features(
+        self, params: Any, task: TaskBatch, masks: list[Array], estimate: bool
+    ) -> tuple[Array, dict[str, Array]]:
+        """Return the features of all examples, in parts unless statistics need them together."""
+        if estimate and self.graph.statistics:
+            return self.graph.features(params, task.inputs, masks, True, task.real)
+
+        def one(row: Array) -> Array:
+            return self.graph.features(params, row[None], masks, False)[0][0]
+
+        if len(task.inputs) <= ROWS:
+            return self.graph.features(params, task.inputs, masks, False)[0], self._own(params)
+        return jax.lax.map(one, task.inputs, batch_size=ROWS), self._own(params)
+
+    def _rows(self, params: Any, task: TaskBatch) -> RidgeHead | None:
+        """Return the Jack's own rows for the task's outputs, zero where there is none."""
+        if not self.own or self.graph.head is None:
+            return None
+        leaves, valid = named_leaves(params), task.valid & task.own
         kernel, bias = leaves[self.graph.head.kernel], leaves[self.graph.head.bias]
         return RidgeHead(
-            jnp.where(task.valid, kernel[:, task.classes], 0),
-            jnp.where(task.valid, bias[task.classes], 0),
+            jnp.where(valid, kernel[:, task.classes], 0), jnp.where(valid, bias[task.classes], 0)
         )
+
+    def _head(self, params: Any, task: TaskBatch) -> RidgeHead:
+        """Return the whole network's head for a task: its own rows, or what was solved for it."""
+        rows = self._rows(params, task)
+        if rows is None or task.solved is None:
+            head = task.solved if rows is None else rows
+            assert head is not None
+            return head
+        return jax.tree.map(partial(jnp.where, task.own), rows, task.solved)
+
+    def _loss(self, params: Any, task: TaskBatch, outputs: Array, targets: Array) -> Array:
+        """Return what a ranking differentiates, of one example."""
+        if self.kind == "tokens":
+            return cross_entropy(outputs, targets)[0].sum()
+        head = self._head(params, task)
+        logits = outputs @ head.kernel + head.bias
+        square = jnp.where(task.valid, (logits - targets) ** 2 / task.scale, 0).sum()
+        if self.kind == "values":
+            return square
+        entropy = optax.softmax_cross_entropy(jnp.where(task.valid, logits, -1e9), targets).sum()
+        # A head in closed form has least squares behind it, and its outputs are no log odds.
+        return entropy if task.solved is None else jnp.where(task.own, entropy, square)
+
+    def _error(self, outputs: Array, task: TaskBatch) -> Array:
+        if self.kind == "values":
+            return unexplained(outputs, task.targets, task.valid, task.scale, task.real)
+        return error_rate(outputs, task.targets, task.valid, task.real)
+
+    def _token_error(self, params: Any, task: TaskBatch, masks: list[Array]) -> Array:
+        def one(row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+            inputs, tokens, weight = row
+            logits, _ = self.graph.features(params, inputs[None], masks, False)
+            nats, count = cross_entropy(logits[0], tokens)
+            return weight * nats, weight * count
+
+        weights = jnp.ones(len(task.inputs)) if task.real is None else task.real
+        rows = (task.inputs, task.targets, weights)
+        nats, counts = jax.lax.map(one, rows, batch_size=SENTENCES)
+        return finite_share(nats.sum(), counts.sum())
 
     def _with_costs(self, error: Array, task: TaskBatch, masks: list[Array]) -> Array:
         kept = jnp.stack([mask.sum() for mask in masks])

@@ -1,4 +1,4 @@
-"""A linear classifier in closed form, judged leave-one-out.
+"""A linear head in closed form, judged leave-one-out.
 
 The normal equations are inverted by sweeps in plain array code. A LAPACK call is avoided on
 purpose: several of them beside convolutions in one program stop for ever on a CPU of two cores
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Bool, Float
+from .._types import Array, Float
 
 
 class RidgeHead(NamedTuple):
@@ -46,8 +46,9 @@ def inverse(matrix: Float[Array, "F F"]) -> Float[Array, "F F"]:
 def ridge_head(
     features: Float[Array, "B F"],
     targets: Float[Array, "B C"],
-    prior: RidgeHead,
+    prior: RidgeHead | None,
     penalty: float,
+    real: Float[Array, " B"] | None = None,
 ) -> tuple[RidgeHead, Float[Array, "B C"]]:
     """Fit targets on features and on the prior head's outputs, which belong to the span anyway.
 
@@ -56,48 +57,43 @@ def ridge_head(
 
     Args:
       features: what the head reads; a column of zeros is a removed unit.
-      targets: one-hot rows; a column of zeros is a class the task does not have.
-      prior: the Jack's own rows for the task's classes.
+      targets: one-hot rows or values; a column of zeros is an output the task does not have.
+      prior: the Jack's own rows for the task's classes; `None` if it has none.
       penalty: ridge penalty as a share of the mean feature's variance.
+      real: 1 for an example and 0 for padding, which counts in nothing; `None`: all are real.
 
     Returns:
       The head, and each example's logits by the head fitted on all the other examples.
     """
     # Accelerators multiply float32 in fewer bits unless told otherwise: too few to invert.
     with jax.default_matmul_precision("highest"):
-        return _fitted(features, targets, prior, penalty)
+        return _fitted(features, targets, prior, penalty, real)
 
 
 def _fitted(
-    features: Array, targets: Array, prior: RidgeHead, penalty: float
+    features: Array,
+    targets: Array,
+    prior: RidgeHead | None,
+    penalty: float,
+    real: Array | None,
 ) -> tuple[RidgeHead, Array]:
-    count = len(features)
-    center = features.mean(0)
-    centered = features - center
-    outputs = centered @ prior.kernel
-    design = jnp.concatenate([centered, outputs], 1)
+    count = len(features) if real is None else real.sum()
+    each = 1.0 if real is None else real[:, None]
+    center = (each * features).sum(0) / count
+    centered = each * (features - center)
+    design = centered
+    if prior is not None:
+        design = jnp.concatenate([centered, centered @ prior.kernel], 1)
     gram = design.T @ design / count
     ridge = penalty * jnp.trace(gram[: features.shape[1], : features.shape[1]])
     ridge = ridge / features.shape[1] + 1e-6
     solver = inverse(gram + ridge * jnp.eye(len(gram))) / count
-    average = targets.mean(0)
+    average = (each * targets).sum(0) / count
     weights = solver @ (design.T @ (targets - average))
     fitted = design @ weights + average
     leverage = 1 / count + ((design @ solver) * design).sum(1, keepdims=True)
     left_out = targets - (targets - fitted) / jnp.maximum(1 - leverage, 1e-3)
-    kernel = weights[: features.shape[1]] + prior.kernel @ weights[features.shape[1] :]
+    kernel = weights[: features.shape[1]]
+    if prior is not None:
+        kernel = kernel + prior.kernel @ weights[features.shape[1] :]
     return RidgeHead(kernel, average - center @ kernel), left_out
-
-
-def error_rate(
-    logits: Float[Array, "B C"], targets: Float[Array, "B C"], valid: Bool[Array, " C"]
-) -> Float[Array, ""]:
-    """Return the share of rows whose largest logit among the valid classes is not the target's.
-
-    Infinite if a logit is not finite. Rows of zeros are padding and count in neither.
-    """
-    logits = jnp.where(valid, logits, -jnp.inf)
-    real = targets.any(-1)
-    wrong = (logits.argmax(-1) != targets.argmax(-1)) & real
-    finite = jnp.isfinite(jnp.where(valid & real[:, None], logits, 0)).all()
-    return jnp.where(finite, wrong.sum() / real.sum(), jnp.inf)

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
+
+import jax.numpy as jnp
 
 from .._errors import InputError, require
 from ._alias import leaf_aliases
@@ -11,18 +14,37 @@ from ._head import Statistics
 from ._program import Program
 
 
-def estimating(program: Program, statistics: Sequence[Statistics]) -> Program:
-    """Let the statistics be computed from the activation they normalise."""
+def estimating(
+    program: Program, statistics: Sequence[Statistics], weights: int | None = None
+) -> Program:
+    """Let the statistics be computed from the activation they normalise.
+
+    Args:
+      program: the network.
+      statistics: which.
+      weights: the number of a value [B], how much each example counts; `None`: all alike.
+    """
     equations = [*program.region.equations]
     for pair, (source, axis) in zip(statistics, normalised(program, statistics), strict=True):
         axes = tuple(place for place in range(len(program.shape(source))) if place != axis)
-
-        def run(data: Any, axes: tuple[int, ...] = axes) -> list[Any]:
-            return [data.mean(axes), data.var(axes)]
-
         writes = (program.leaves[pair.mean], program.leaves[pair.variance])
-        equations.append(Equation("moments", None, (source,), writes, {}, run=run))
+        reads = (source,) if weights is None else (source, weights)
+        run = partial(_moments, axes)
+        equations.append(Equation("moments", None, reads, writes, {}, run=run))
     return replace(program, region=replace(program.region, equations=tuple(equations)))
+
+
+def _moments(axes: tuple[int, ...], data: Any, weights: Any | None = None) -> list[Any]:
+    """Return mean and variance over all axes but that of the channels."""
+    if weights is None:
+        return [data.mean(axes), data.var(axes)]
+    # The batch is the outer part of the first axis, whatever was folded into it.
+    each = jnp.repeat(weights, data.shape[0] // len(weights))
+    each = jnp.expand_dims(each, range(1, data.ndim))
+    each = jnp.broadcast_to(each, data.shape)
+    mean = (each * data).sum(axes) / each.sum(axes)
+    gap = data - jnp.expand_dims(mean, axes)
+    return [mean, (each * gap * gap).sum(axes) / each.sum(axes)]
 
 
 def normalised(program: Program, statistics: Sequence[Statistics]) -> list[tuple[int, int]]:

@@ -1,6 +1,9 @@
 """Parameters in safetensors files; the only file that knows the format."""
 
+import contextlib
+import json
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +30,26 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     Raises:
       InputError: the file is missing, truncated or of another format.
     """
+    with _opened(path) as file:
+        names = file.keys()  # a safetensors handle is no dict
+        return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+
+
+def load_metadata(path: Path) -> dict[str, str]:
+    """Read a safetensors file's metadata alone.
+
+    Raises:
+      InputError: as `load_arrays`.
+    """
+    with _opened(path) as file:
+        return file.metadata() or {}
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            names = file.keys()  # a safetensors handle is no dict
-            arrays = {name: file.get_tensor(name) for name in names}
-            return arrays, file.metadata() or {}
+            yield file
     except FileNotFoundError:
         raise InputError(f"{path} must be a safetensors file, got no such file.") from None
     except (OSError, safetensors.SafetensorError, struct.error) as error:
@@ -81,3 +99,14 @@ def load_weights(path: Path, like: Any) -> Any:
     for name, array in arrays.items():
         require_finite(f"weights {name}", array)
     return with_leaves(like, arrays)
+
+
+def architecture_in(path: Path) -> dict[str, Any] | None:
+    """Return what a file of `save` says of its network; `None` for another safetensors file."""
+    if path.suffix != ".safetensors":
+        return None
+    described = load_metadata(path).get("architecture")
+    try:
+        return None if described is None else dict(json.loads(described))
+    except (TypeError, ValueError):
+        raise InputError(f"{path} must describe its network in JSON, got a damaged text.") from None

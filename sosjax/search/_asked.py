@@ -12,13 +12,13 @@ from .._tree import named_leaves
 from ..environments._environment import Environment
 from ..models._jat import Jat
 from ..tasks._dataset import Dataset
-from ..tasks._task import Task
+from ..tasks._task import Task, data_of
 from ._settings import Settings
 
 
 def check_asked(
     jat: Jat,
-    data: Dataset,
+    data: Dataset | None,
     tasks: Sequence[Task],
     environments: Sequence[Environment],
     depth: bool = False,
@@ -40,18 +40,13 @@ def check_asked(
     require(len(tasks) > 0, "`tasks` must hold at least one task, got none.")
     require_unique("tasks", [task.name for task in tasks])
     require_unique("environments", [environment.name for environment in environments])
+    tasks = [task.on(data) for task in tasks]
+    kinds = sorted({data_of(task).kind for task in tasks})
     require(
-        len(data.classes) == graph.classes,
-        f"`data` must have the {graph.classes} classes of the network, got {len(data.classes)}.",
-    )
-    shape = data.search.inputs.shape[1:]
-    require(
-        shape == graph.inputs.shape,
-        f"`data` must have inputs of shape [B, {', '.join(map(str, graph.inputs.shape))}] for "
-        f"the network, got [B, {', '.join(map(str, shape))}].",
+        len(kinds) == 1, f"`tasks` must all ask the same kind of thing, got {' and '.join(kinds)}."
     )
     for task in tasks:
-        task.labels(data)
+        _check_task(jat, task)
     fewest = [min(group.granularity, group.size) for group in graph.groups]
     fewest += [0] * len(graph.blocks) if depth else []
     for environment in environments:
@@ -67,9 +62,43 @@ def check_asked(
             )
 
 
+def _check_task(jat: Jat, task: Task) -> None:
+    data, graph = data_of(task), jat.graph
+    shape, wanted = data.search.inputs.shape[1:], graph.inputs
+    require(
+        shape == wanted.shape and data.search.inputs.dtype == wanted.dtype,
+        f"`data` must have {wanted.dtype} inputs of shape "
+        f"[B, {', '.join(map(str, wanted.shape))}] for the network, got {data.search.inputs.dtype} "
+        f"of [B, {', '.join(map(str, shape))}] in {data.name}.",
+    )
+    if jat.vocabulary is not None:
+        _check_vocabulary(jat.vocabulary, data)
+    tokens = data.kind == "tokens"
+    asked = "tokens" if graph.head is None else "classes or values"
+    require(
+        tokens == (graph.head is None),
+        f"`tasks` {task.name}.data must ask {asked} of this network, got {data.kind}.",
+    )
+    require(
+        tokens or not jat.own_head or task.head == "new" or len(data.classes) == graph.classes,
+        f"`data` must have the {graph.classes} classes of the network, got {len(data.classes)} in "
+        f'{data.name}; `head = "new"` gives task {task.name!r} a head of its own.',
+    )
+
+
+def _check_vocabulary(vocabulary: int, data: Dataset) -> None:
+    for part in ("search", "validation", "test"):
+        inputs = getattr(data, part).inputs
+        require(
+            inputs.min() >= 0 and inputs.max() < vocabulary,
+            f"`{part}.inputs` of {data.name} must be tokens in [0, {vocabulary}), got "
+            f"{inputs.min()} to {inputs.max()}: are tokenizer and model of one kind?",
+        )
+
+
 def asked_of(
     jat: Jat,
-    data: Dataset,
+    data: Dataset | None,
     tasks: Sequence[Task],
     environments: Sequence[Environment],
     settings: Settings,
@@ -78,25 +107,36 @@ def asked_of(
     weights = hashlib.sha256()
     for name, leaf in named_leaves(jat.params).items():
         weights.update(name.encode() + np.asarray(leaf).tobytes())
-    examples = hashlib.sha256()
-    for split in (data.search, data.validation, data.test):
-        examples.update(repr(split.inputs.shape).encode())
-        examples.update(np.ascontiguousarray(split.inputs).tobytes() + split.labels.tobytes())
+    tasks = [task.on(data) for task in tasks]
+    digests = {id(task.data): _digest(data_of(task)) for task in tasks}
     return {
         "network": {
             "name": jat.name,
             "groups": [asdict(group) for group in jat.graph.groups],
             "statistics": [asdict(pair) for pair in jat.graph.statistics],
-            "head": asdict(jat.graph.head),
+            "head": None if jat.graph.head is None else asdict(jat.graph.head),
             "input_shape": jat.graph.inputs.shape,
             "equations": _equations(jat),
         },
         "weights": weights.hexdigest(),
-        "data": {"classes": data.classes, "examples": examples.hexdigest()},
-        "tasks": [asdict(task) for task in tasks],
+        "data": [
+            {"classes": data_of(task).classes, "examples": digests[id(task.data)]} for task in tasks
+        ],
+        "tasks": [
+            {"name": task.name, "classes": task.classes, "head": task.head} for task in tasks
+        ],
         "environments": [asdict(environment) for environment in environments],
         "settings": asdict(settings),
     }
+
+
+def _digest(data: Dataset) -> str:
+    """Return a digest of all examples."""
+    examples = hashlib.sha256()
+    for split in (data.search, data.validation, data.test):
+        examples.update(repr(split.inputs.shape).encode())
+        examples.update(np.ascontiguousarray(split.inputs).tobytes() + split.labels.tobytes())
+    return examples.hexdigest()
 
 
 def _equations(jat: Jat) -> str:

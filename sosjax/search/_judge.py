@@ -166,7 +166,8 @@ def _visit(one: Any, batches: tuple, wanted: Array, rows: tuple) -> Any:
 
 def _member(task: Task, masks: list[np.ndarray], carried: Calibrated, scores: Scores) -> Member:
     classes = len(task.classes)
-    kernel, bias = map(np.asarray, carried.head)
+    nothing = np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
+    kernel, bias = nothing if carried.head is None else map(np.asarray, carried.head)
     return Member(
         task=task.name,
         classes=tuple(task.classes),

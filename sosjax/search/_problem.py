@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._types import Array
-from ..fitness._batch import task_batch
+from ..fitness._batch import TaskBatch, task_batch
 from ..fitness._kernel import OBJECTIVES, Kernel
 from ..models._jat import Jat
 from ..space._encoding import make_encoding
 from ..space._importance import magnitude, ranking
-from ..tasks._dataset import Dataset
-from ..tasks._task import Task
+from ..tasks._dataset import Dataset, Split
+from ..tasks._task import Task, data_of
 from ._settings import Settings
 
 PADDING = 256
@@ -39,24 +39,55 @@ class Problem:
       dense: the whole network's objectives but the error, for each task's head, [T, K - 1].
     """
 
-    def __init__(self, jat: Jat, data: Dataset, tasks: Sequence[Task], settings: Settings) -> None:
+    def __init__(
+        self, jat: Jat, data: Dataset | None, tasks: Sequence[Task], settings: Settings
+    ) -> None:
         """Draw the examples; `check_asked` has found that all fits."""
-        self.jat, self.tasks, self.settings = jat, tuple(tasks), settings
+        self.jat, self.settings = jat, settings
+        self.tasks = tuple(task.on(data) for task in tasks)
         self.encoding = make_encoding(
             settings.encoding,
             jat.graph.sizes,
             jat.graph.rules.granularity,
             len(jat.graph.blocks) if settings.depth else 0,
         )
-        self.kernel = Kernel(jat.graph, self.encoding, settings.fitness, chunk=settings.chunk)
-        labels = [task.labels(data) for task in tasks]
-        drawn = partial(task_batch, data.search, "search", labels, seed=settings.seed)
-        self.search = drawn(limit=settings.images)
-        self.calibration = drawn(limit=settings.calibration)
-        self.validation = task_batch(data.validation, "validation", labels, multiple=PADDING)
-        self.test = task_batch(data.test, "test", labels, multiple=PADDING)
+        own = [self._has_own_head(task) for task in self.tasks]
+        kind, chunk = self.kind, settings.chunk
+        self.kernel = Kernel(
+            jat.graph, self.encoding, settings.fitness, kind, any(own), chunk=chunk
+        )
+        gathered = partial(self._gathered, own)
+        self.calibration = self._with_heads(
+            gathered("search", limit=settings.calibration, seed=settings.seed), own
+        )
+        solved = self.calibration.solved
+        drawn = gathered("search", limit=settings.images, seed=settings.seed)
+        self.search = drawn._replace(solved=solved)
+        self.validation, self.test = (
+            gathered(part, multiple=PADDING)._replace(solved=solved)
+            for part in ("validation", "test")
+        )
         self.dense = np.array([self._dense(task) for task in self.tasks], np.float32)
         self._columns = np.array([OBJECTIVES.index(name) for name in settings.objectives])
+
+    @property
+    def kind(self) -> str:
+        """What all tasks ask: `"classes"`, `"values"` or `"tokens"`."""
+        return data_of(self.tasks[0]).kind
+
+    def _gathered(self, own: Sequence[bool], part: str, **how: Any) -> TaskBatch:
+        splits: list[Split] = [getattr(data_of(task), part) for task in self.tasks]
+        outputs = [task.labels(data_of(task)) for task in self.tasks]
+        return task_batch(splits, part, outputs, kind=self.kind, own=own, **how)
+
+    def _has_own_head(self, task: Task) -> bool:
+        return self.jat.own_head and task.head == "own"
+
+    def _with_heads(self, batch: TaskBatch, own: Sequence[bool]) -> TaskBatch:
+        """Solve the heads that the network does not have."""
+        if self.kind == "tokens" or all(own):
+            return batch
+        return batch._replace(solved=jax.jit(self.kernel.solved)(self.jat.params, batch))
 
     def _dense(self, task: Task) -> list[int]:
         graph = self.jat.graph

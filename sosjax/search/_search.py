@@ -21,7 +21,7 @@ from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..space._encoding import AbstractEncoding
 from ..strategies._strategy import State
 from ..tasks._dataset import Dataset
-from ..tasks._task import Task
+from ..tasks._task import Task, data_of
 from ._asked import asked_of, check_asked
 from ._checkpoint import load_checkpoint, save_checkpoint
 from ._judge import candidates, judge, share
@@ -50,7 +50,7 @@ class _Progressed(NamedTuple):
 
 def search(
     jat: Jat,
-    data: Dataset,
+    data: Dataset | None,
     tasks: Sequence[Task],
     environments: Sequence[Environment] = (),
     settings: Settings = Settings(),
@@ -63,7 +63,7 @@ def search(
 
     Args:
       jat: the pretrained network.
-      data: what to judge on.
+      data: what tasks without data of their own are judged on; `None` if all have their own.
       tasks: one or more.
       environments: where members will run; the sets serve others too.
       settings: how to search.
@@ -85,12 +85,12 @@ def search(
     if folder is not None:
         asked = asked_of(jat, data, tasks, environments, settings)
         run = RunFolder.create(Path(folder), asked, config)
-    return _Search(problem, data, environments, progress or _silent).run(run)
+    return _Search(problem, environments, progress or _silent).run(run)
 
 
 def resume(
     jat: Jat,
-    data: Dataset,
+    data: Dataset | None,
     tasks: Sequence[Task],
     environments: Sequence[Environment],
     settings: Settings,
@@ -117,7 +117,7 @@ def resume(
     if (run.path / JSON_NAME).exists():
         return load_sets(run.path)
     problem = Problem(jat, data, tasks, settings)
-    return _Search(problem, data, environments, progress or _silent).run(run)
+    return _Search(problem, environments, progress or _silent).run(run)
 
 
 def _silent(line: dict[str, Any]) -> None:
@@ -130,12 +130,11 @@ class _Search:
     def __init__(
         self,
         problem: Problem,
-        data: Dataset,
         environments: Sequence[Environment],
         progress: Progress,
     ) -> None:
         self.problem, self.settings = problem, problem.settings
-        self.data, self.progress = data, progress
+        self.progress = progress
         self.environments = tuple(environments)
         self.strategy, self.params = make_strategy(
             self.settings, len(problem.tasks), self.encoding.dimensions, self._sample
@@ -282,10 +281,9 @@ class _Search:
         return groups + [{"name": f"block {block.name}", "size": 1} for block in blocks]
 
     def _facts(self) -> dict[str, Any]:
-        jat, data = self.problem.jat, self.data
+        jat = self.problem.jat
         graph = jat.graph
         dense = graph.cost(np.asarray(graph.sizes), graph.classes)
-        sizes = {part: len(getattr(data, part)) for part in ("search", "validation", "test")}
         return {
             "network": {
                 "name": jat.name,
@@ -293,6 +291,18 @@ class _Search:
                 "groups": self._groups(),
                 **{name: int(cost) for name, cost in dense.items()},
             },
-            "data": {"name": data.name, "classes": list(data.classes), "sizes": sizes},
+            "kind": self.problem.kind,
+            "data": _described([data_of(task) for task in self.problem.tasks]),
             **asdict(self.settings),
         }
+
+
+def _described(sets: Sequence[Dataset]) -> dict[str, Any]:
+    """Return name, classes and sizes of the tasks' data; of several, joined."""
+    own = list({id(data): data for data in sets}.values())
+    parts = ("search", "validation", "test")
+    return {
+        "name": ", ".join(dict.fromkeys(data.name for data in own)),
+        "classes": list(dict.fromkeys(name for data in own for name in data.classes)),
+        "sizes": {part: sum(len(getattr(data, part)) for data in own) for part in parts},
+    }

@@ -35,7 +35,7 @@ def uniform_candidates(problem: Problem, rankings: list[Array], count: int = COU
 
 def uniform(
     jat: Jat,
-    data: Dataset,
+    data: Dataset | None,
     tasks: Sequence[Task],
     settings: Settings,
     *,

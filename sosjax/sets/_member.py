@@ -5,6 +5,8 @@ from typing import Any, final
 
 import numpy as np
 
+from ..graph._head import Head
+
 ERRORS = ("search_error", "validation_error", "test_error")
 
 
@@ -44,11 +46,11 @@ class Member:
 
     Attributes:
       task: the task's name.
-      classes: the class names of its outputs, in order.
+      classes: the class names of its outputs, in order; empty where they are tokens.
       scores: costs and errors.
       masks: for each group which units are kept, bool [size].
       statistics: re-estimated moments by leaf path, at full size.
-      kernel: the head's kernel over all features, float32 [F, C].
+      kernel: the head's kernel over all features, float32 [F, C]; empty where there is no head.
       bias: the head's bias, float32 [C].
     """
 
@@ -60,6 +62,7 @@ class Member:
     kernel: np.ndarray
     bias: np.ndarray
 
-    def leaves(self, full: dict[str, Any], kernel: str, bias: str) -> dict[str, Any]:
+    def leaves(self, full: dict[str, Any], head: Head | None) -> dict[str, Any]:
         """Return the network's leaves with this member's statistics and head in their places."""
-        return full | self.statistics | {kernel: self.kernel, bias: self.bias}
+        own = {} if head is None else {head.kernel: self.kernel, head.bias: self.bias}
+        return full | self.statistics | own

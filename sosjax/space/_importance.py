@@ -8,16 +8,11 @@ import numpy as np
 
 from .._tree import named_leaves
 from .._types import Array, Float, Int
-from ..graph._classifier import Classifier
-
-CHUNK = 64
+from ..graph._subject import Subject
 
 
 def taylor(
-    loss: Callable[[list[Array], Array, Array], Array],
-    sizes: Sequence[int],
-    inputs: Float[Array, "B ..."],
-    targets: Float[Array, "B C"],
+    loss: Callable[..., Array], sizes: Sequence[int], rows: tuple[Array, ...], side_by_side: int
 ) -> list[Float[Array, " _size"]]:
     """Score units by the first-order change of the loss when they are removed.
 
@@ -25,25 +20,25 @@ def taylor(
     places that consume the unit (Molchanov et al., 2017, https://arxiv.org/abs/1611.06440).
 
     Args:
-      loss: `loss(masks, inputs [1, ...], targets [1, C])`, a number.
+      loss: `loss(masks, inputs [1, ...], targets [1, ...], ...)`, a number.
       sizes: units in each group.
-      inputs: the examples.
-      targets: their targets.
+      rows: the examples: arrays [B, ...], one for each argument of `loss` after the masks.
+      side_by_side: how many go through the network at the same time.
 
     Returns:
       One score for each unit of each group; larger is more important.
     """
     ones = [jnp.ones(size, jnp.float32) for size in sizes]
 
-    def one(example: tuple[Array, Array]) -> list[Array]:
-        gradients = jax.grad(loss)(ones, example[0][None], example[1][None])
+    def one(example: tuple[Array, ...]) -> list[Array]:
+        gradients = jax.grad(loss)(ones, *(leaf[None] for leaf in example))
         return [jnp.abs(gradient) for gradient in gradients]
 
-    scores = jax.lax.map(one, (inputs, targets), batch_size=CHUNK)
+    scores = jax.lax.map(one, rows, batch_size=side_by_side)
     return [score.mean(0) for score in scores]
 
 
-def magnitude(graph: Classifier, params: object) -> list[Float[Array, " _size"]]:
+def magnitude(graph: Subject, params: object) -> list[Float[Array, " _size"]]:
     """Score units by the sum of the absolute parameters they own, statistics left out.
 
     Each leaf is divided by its mean absolute value first, so that no leaf drowns the others

@@ -1,4 +1,4 @@
-"""Labelled images in three splits that never overlap."""
+"""Labelled examples in three splits that never overlap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ import numpy as np
 
 from .._errors import require, require_finite, require_name, require_unique
 
+KINDS = ("classes", "values", "tokens")
+
 
 @final
 @dataclass(frozen=True)
@@ -16,8 +18,9 @@ class Split:
     """Inputs and labels of one split.
 
     Attributes:
-      inputs: float array [B, ...], finite.
-      labels: int32 array [B], each in [0, classes).
+      inputs: float array [B, ...], finite, or whole numbers [B, ...]: tokens.
+      labels: what is asked, by kind: int32 [B], each in [0, classes); float32 [B, O], finite; or
+        int32 [B, S], the tokens wanted at each place, -1 where none is.
     """
 
     inputs: np.ndarray
@@ -37,10 +40,12 @@ class Dataset:
 
     Attributes:
       name: a name for reports.
-      classes: the class names, in the order of the labels.
-      search: the images that fitness, rankings, calibration and heads are computed on.
-      validation: the images that members are chosen on.
-      test: the images that are reported.
+      classes: the class names, in the order of the labels; the names of the O values; or nothing,
+        where tokens are asked.
+      search: the examples that fitness, rankings, calibration and heads are computed on.
+      validation: the examples that members are chosen on.
+      test: the examples that are reported.
+      notes: sentences on what was done to the examples, how many texts were cut say.
 
     Raises:
       InputError: a split is empty, of a wrong shape or type, not finite, or has labels that are
@@ -52,19 +57,34 @@ class Dataset:
     search: Split
     validation: Split
     test: Split
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         require_name("data.name", self.name)
         object.__setattr__(self, "classes", tuple(self.classes))
-        require(len(self.classes) >= 2, f"`classes` must be 2 or more, got {len(self.classes)}.")
         for name in self.classes:
             require_name("classes", name)
         require_unique("classes", self.classes)
-        shape = np.shape(self.search.inputs)[1:]
+        kind, shape = self.kind, np.shape(self.search.inputs)[1:]
+        fewest = {"classes": 2, "values": 1, "tokens": 0}[kind]
+        require(
+            len(self.classes) >= fewest,
+            f"`classes` must be {fewest} or more, got {len(self.classes)}.",
+        )
         for part in ("search", "validation", "test"):
-            object.__setattr__(self, part, self._checked(part, getattr(self, part), shape))
-
+            split: Split = getattr(self, part)
+            inputs = _checked_inputs(part, split, shape)
+            labels = {"classes": self._classes, "values": self._values, "tokens": self._tokens}
+            object.__setattr__(self, part, Split(inputs, labels[kind](part, split)))
         self._check_disjoint()
+
+    @property
+    def kind(self) -> str:
+        """What is asked: `"classes"`, `"values"` where labels are [B, O], or `"tokens"`."""
+        labels = np.asarray(self.search.labels)
+        if labels.ndim == 2 and labels.dtype.kind == "f":
+            return "values"
+        return "classes" if self.classes else "tokens"
 
     def _check_disjoint(self) -> None:
         """Refuse splits that share more rows than the few duplicates any data set has."""
@@ -79,30 +99,67 @@ class Dataset:
                 f"`{one}` and `{two}` must hold different examples, got {shared} in both.",
             )
 
-    def _checked(self, part: str, split: Split, shape: tuple[int, ...]) -> Split:
-        inputs, labels = np.asarray(split.inputs), np.asarray(split.labels)
-        require(
-            inputs.dtype.kind == "f",
-            f"`{part}.inputs` must be floating point, got {inputs.dtype}; "
-            "divide images by 255 to bring them to [0, 1].",
-        )
+    def _classes(self, part: str, split: Split) -> np.ndarray:
+        labels = np.asarray(split.labels)
         require(
             labels.dtype.kind in "iu" and labels.ndim == 1,
             f"`{part}.labels` must be whole numbers of shape [B], got {labels.dtype} "
             f"of shape {labels.shape}.",
-        )
-        require(len(labels) > 0, f"`{part}` must hold examples, got none.")
-        require(
-            inputs.shape == (len(labels), *shape),
-            f"`{part}.inputs` must have shape {(len(labels), *shape)} to go with its labels and "
-            f"with `search`, got {inputs.shape}.",
         )
         require(
             labels.min() >= 0 and labels.max() < len(self.classes),
             f"`{part}.labels` must be in [0, {len(self.classes)}), "
             f"got {labels.min()} to {labels.max()}.",
         )
-        with np.errstate(over="ignore"):
-            inputs = inputs.astype(np.float32, copy=False)
-        require_finite(f"{part}.inputs", inputs)
-        return Split(inputs, labels.astype(np.int32))
+        return labels.astype(np.int32)
+
+    def _values(self, part: str, split: Split) -> np.ndarray:
+        labels = np.asarray(split.labels)
+        wanted = (len(split), len(self.classes))
+        require(
+            labels.dtype.kind == "f" and labels.shape == wanted,
+            f"`{part}.labels` must be floating point of shape {wanted}, one for each of `classes`, "
+            f"got {labels.dtype} of shape {labels.shape}.",
+        )
+        require_finite(f"{part}.labels", labels)
+        constant = [
+            name for name, row in zip(self.classes, labels.T, strict=True) if np.ptp(row) == 0
+        ]
+        require(not constant, f"`{part}.labels` must vary, got constant {', '.join(constant)}.")
+        return labels.astype(np.float32)
+
+    def _tokens(self, part: str, split: Split) -> np.ndarray:
+        labels = np.asarray(split.labels)
+        wanted = (len(split), *np.shape(self.search.labels)[1:])
+        require(
+            labels.dtype.kind in "iu" and labels.ndim == 2 and labels.shape == wanted,
+            f"`{part}.labels` must be whole numbers of shape {wanted}, a token for each place, "
+            f"got {labels.dtype} of shape {labels.shape}.",
+        )
+        require(
+            labels.min() >= -1 and (labels >= 0).any(1).all(),
+            f"`{part}.labels` must hold a token in every row and -1 where none is wanted, got "
+            f"{int((labels < 0).all(1).sum())} rows without and {labels.min()} as the least.",
+        )
+        return labels.astype(np.int32)
+
+
+def _checked_inputs(part: str, split: Split, shape: tuple[int, ...]) -> np.ndarray:
+    inputs, count = np.asarray(split.inputs), len(split)
+    require(count > 0, f"`{part}` must hold examples, got none.")
+    require(
+        inputs.dtype.kind == "f" or inputs.dtype in (np.int32, np.int64),
+        f"`{part}.inputs` must be floating point, or int32 for tokens, got {inputs.dtype}; "
+        "divide images by 255 to bring them to [0, 1].",
+    )
+    require(
+        inputs.shape == (count, *shape),
+        f"`{part}.inputs` must have shape {(count, *shape)} to go with its labels and "
+        f"with `search`, got {inputs.shape}.",
+    )
+    if inputs.dtype.kind == "i":
+        return inputs.astype(np.int32)
+    with np.errstate(over="ignore"):
+        inputs = inputs.astype(np.float32, copy=False)
+    require_finite(f"{part}.inputs", inputs)
+    return inputs

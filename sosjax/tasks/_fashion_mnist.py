@@ -1,14 +1,14 @@
 """Fashion-MNIST (Xiao, Rasul, Vollgraf, 2017, https://arxiv.org/abs/1708.07747)."""
 
-import gzip
-import zlib
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
-from .._errors import InputError, require
+from .._errors import require
 from .._files import sha256
+from ..readers import read_idx as read_idx
+from ..readers import read_idx_pair
 from ._dataset import Dataset, Split
 
 CLASSES = (
@@ -28,43 +28,6 @@ SEARCH = 8_000  # the next images; the rest of the file is for validation
 _CHECKSUMS = "SHA256SUMS"
 
 
-def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """Read an idx file of bytes, gzipped or plain.
-
-    Args:
-      path: the file, named `*.gz` if gzipped.
-      dimensions: the number of dimensions wanted: 3 for images, 1 for labels.
-
-    Returns:
-      A uint8 array.
-
-    Raises:
-      InputError: the file is missing, truncated or of another type.
-    """
-    try:
-        raw = path.read_bytes()
-        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except FileNotFoundError:
-        raise InputError(
-            f"`data.folder` must hold {path.name}, got no such file: {path}."
-        ) from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} must be a whole gzip file, got a damaged one: {error}.") from None
-    head = 4 + 4 * dimensions
-    wanted = bytes([0, 0, 8, dimensions])
-    require(
-        len(content) >= head and content[:4] == wanted,
-        f"{path} must be an idx file of bytes in {dimensions} dimensions, got another format.",
-    )
-    shape = tuple(np.frombuffer(content, ">u4", dimensions, 4).tolist())
-    require(
-        len(content) == head + int(np.prod(shape)),
-        f"{path} must hold {int(np.prod(shape))} bytes for shape {shape}, "
-        f"got {len(content) - head}: is it truncated?",
-    )
-    return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
-
-
 def idx_split(folder: Path, prefix: str) -> Split:
     """Read `PREFIX-images-idx3-ubyte` and `PREFIX-labels-idx1-ubyte`, gzipped or plain.
 
@@ -72,18 +35,11 @@ def idx_split(folder: Path, prefix: str) -> Split:
       A split with float32 images [B, H, W, 1] in [0, 1].
 
     Raises:
-      InputError: as `read_idx`, or images and labels differ in number.
+      InputError: a file is missing, truncated or of another type, or images and labels differ in
+        number.
     """
-    images, labels = (
-        read_idx(_existing(folder / f"{prefix}-{kind}-ubyte"), dimensions)
-        for kind, dimensions in (("images-idx3", 3), ("labels-idx1", 1))
-    )
-    require(
-        len(images) == len(labels),
-        f"{folder}: `{prefix}` must have one label for each image, "
-        f"got {len(images)} images and {len(labels)} labels.",
-    )
-    return Split(images[..., None].astype(np.float32) / 255, labels.astype(np.int32))
+    pair = read_idx_pair(folder, prefix)
+    return Split(pair.images.astype(np.float32) / 255, pair.labels)
 
 
 def fashion_mnist(folder: str | Path | None = None) -> Dataset:
@@ -121,10 +77,6 @@ def fashion_mnist(folder: str | Path | None = None) -> Dataset:
         validation=Split(held_out.inputs[SEARCH:], held_out.labels[SEARCH:]),
         test=test,
     )
-
-
-def _existing(plain: Path) -> Path:
-    return plain if plain.exists() else plain.with_name(plain.name + ".gz")
 
 
 def _require_checksums(folder: Path) -> None:

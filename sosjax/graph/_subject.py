@@ -1,4 +1,4 @@
-"""A graph whose network ends in a linear head: what is judged on classes."""
+"""A graph with what is fitted anew to each sub-network: what a search is about."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from ._graph import Graph, Masks
 from ._group import Block, Group
 from ._head import Head, Statistics, statistics_leaves
 from ._layout import Rules
+from ._mask import mask_number
 from ._memory import network_costs
 from ._moments import estimating, normalised
 from ._program import Program
@@ -29,23 +30,23 @@ BATCH = 2
 
 @final
 @dataclass(frozen=True, eq=False)
-class Classifier:
-    """A network to logits [B, classes], with what is fitted anew to each sub-network.
+class Subject:
+    """A network with what is fitted anew to each sub-network: statistics, and a head if it has one.
 
     Attributes:
       graph: what can be removed.
       inputs: one example's shape and dtype.
       statistics: the moments that are re-estimated for each sub-network.
-      head: the last contraction.
-      classes: the number of classes.
-      costs: what a sub-network costs for one example; counts are those of groups, blocks and
-        classes.
+      head: the last contraction, to outputs [B, C]; `None` where outputs are judged as they are.
+      classes: the number C of outputs that the head has; 0 without one.
+      costs: what a sub-network costs for one example; counts are those of groups, of blocks and,
+        if there is a head, of its outputs.
     """
 
     graph: Graph
     inputs: jax.ShapeDtypeStruct
     statistics: tuple[Statistics, ...]
-    head: Head
+    head: Head | None
     classes: int
     costs: CostTable
 
@@ -79,10 +80,11 @@ class Classifier:
         return self.graph.summary()
 
     def counts(self, kept: Any, classes: Any, xp: Any = np) -> Any:
-        """Return the counts that `costs` takes: of groups, of blocks (all by default), classes."""
+        """Return the counts that `costs` takes: of groups, of blocks (all by default), outputs."""
         one = xp.ones((*kept.shape[:-1], 1), kept.dtype)
         blocks = [one] * (len(self.groups) + len(self.graph.blocks) - kept.shape[-1])
-        return xp.concatenate([kept, *blocks, one * classes], -1)
+        outputs = [] if self.head is None else [one * classes]
+        return xp.concatenate([kept, *blocks, *outputs], -1)
 
     def cost(self, kept: np.ndarray, classes: int) -> dict[str, np.ndarray]:
         """Return exact costs of sub-networks for a head of so many classes.
@@ -90,7 +92,7 @@ class Classifier:
         Args:
           kept: whole numbers [..., G] or [..., G + blocks]: units kept in each group, then whether
             each block is there.
-          classes: outputs of the head.
+          classes: outputs of the head, if there is one.
 
         Returns:
           int64 arrays [...]: `parameters`, `bytes` and `flops`, for one example.
@@ -99,7 +101,14 @@ class Classifier:
         costs = self.costs.exact(self.counts(kept, classes))
         return {name: costs[name] for name in COSTS}
 
-    def features(self, params: Any, inputs: Any, masks: Masks, estimate: bool) -> tuple[Any, dict]:
+    def features(
+        self,
+        params: Any,
+        inputs: Any,
+        masks: Masks,
+        estimate: bool,
+        weights: Any | None = None,
+    ) -> tuple[Any, dict]:
         """Return what the head reads when only the masked units are there.
 
         Args:
@@ -108,17 +117,25 @@ class Classifier:
           masks: for each group an array [size]: boolean, or float to differentiate by.
           estimate: whether the statistics are estimated from these inputs, each after the masks
             before it; else those among the parameters are used.
+          weights: how much each example counts in the statistics, [B]; `None`: all alike.
 
         Returns:
-          Features [B, F], zero at removed units, and the statistics used, by leaf path.
+          Features [B, F], zero at removed units, or the outputs of a network without a head; and
+          the statistics used, by leaf path.
         """
         network = self.graph.traced(params, (inputs,))
         program, masking = self.graph.masked_program(network)
-        site, side = head_site(program, self.head)
-        feature = masking.operands.get((site.writes[0], side), site.reads[side])
+        feature = program.output
+        if self.head is not None:
+            site, side = head_site(program, self.head)
+            feature = masking.operands.get((site.writes[0], side), site.reads[side])
         values = program.given(params, (inputs,)) | self.graph.given_masks(masks)
         if estimate:
-            program = estimating(program, self.statistics)
+            # After the masks, whose numbers are no values' of the network either.
+            after = mask_number(len(self.groups) + len(self.graph.blocks))
+            number = None if weights is None else after
+            values |= {} if number is None else {number: weights}
+            program = estimating(program, self.statistics, number)
             for name in self.buffers:
                 del values[program.leaves[name]]
         targets = [feature, *(program.leaves[name] for name in self.buffers)]
@@ -127,9 +144,8 @@ class Classifier:
 
     def logits(self, params: Any, inputs: Any, masks: Masks) -> Any:
         """Return the output of the full network under masks; its head may have any classes."""
-        classes = named_leaves(params)[self.head.bias].shape[0]
         network = self.graph.traced(params, (inputs,))
-        program, _ = self.graph.masked_program(network, self.resized(classes))
+        program, _ = self.graph.masked_program(network, self.resized(self._outputs(params)))
         return program.outcome(program.given(params, (inputs,)) | self.graph.given_masks(masks))
 
     def shrink(self, params: Any, masks: Masks) -> Shrunk:
@@ -139,8 +155,7 @@ class Classifier:
           params: full parameters; the head's class axis may have any size.
           masks: for each group a boolean array [size].
         """
-        classes = named_leaves(params)[self.head.bias].shape[0]
-        resized = self.resized(classes)
+        resized = self.resized(self._outputs(params))
         return Shrunk(
             self.graph.cut_params(params, masks, resized), self.graph.shrunk_apply(masks, resized)
         )
@@ -163,54 +178,75 @@ class Classifier:
 
     def resized(self, classes: int) -> dict[tuple[str, int], int]:
         """Return the sizes of the head's class axes."""
+        if self.head is None:
+            return {}
         return {(self.head.kernel, 1): classes, (self.head.bias, 0): classes}
 
+    def _outputs(self, params: Any) -> int:
+        return 0 if self.head is None else named_leaves(params)[self.head.bias].shape[0]
 
-def classifier(graph: Graph, statistics: Sequence[Statistics], head: Head) -> Classifier:
+
+def subject(graph: Graph, statistics: Sequence[Statistics], head: Head | None) -> Subject:
     """Check statistics and head against a graph traced for one example [1, ...].
 
     Raises:
       InputError: statistics or head are not used as said.
     """
+    _check_leaves(graph, statistics, head)
+    (example,) = graph.inputs
+    _check_batch(graph, example, head, statistics)
+    network = graph.traced(graph.shapes, graph.inputs)
+    program, classes, varying = network.program, 0, []
+    if head is not None:
+        places = program.leaves[head.kernel], program.leaves[head.bias]
+        classes = program.shape(places[0])[1]
+        axes = network.relations.axes_of
+        varying = [axes(places[0])[1], axes(places[1])[0]]
+        varying.append(axes(head_site(program, head)[0].writes[0])[1])
+    inputs = jax.ShapeDtypeStruct(example.shape[1:], example.dtype)
+    costs = network_costs(network, statistics_leaves(statistics), varying)
+    return Subject(graph, inputs, tuple(statistics), head, classes, costs)
+
+
+def _check_leaves(graph: Graph, statistics: Sequence[Statistics], head: Head | None) -> None:
     leaves = named_leaves(graph.shapes)
-    named = [("head", head.kernel), ("head", head.bias)]
+    named = [("head", leaf) for leaf in ((head.kernel, head.bias) if head else ())]
     named += [(f"statistics {p.mean}", leaf) for p in statistics for leaf in (p.mean, p.variance)]
     for argument, leaf in named:
         require(
             leaf in leaves,
             f"`{argument}` must name a leaf of `params`, got {leaf!r}{nearest(leaf, leaves)}.",
         )
-    kernel, bias = leaves[head.kernel].shape, leaves[head.bias].shape
-    require(
-        len(kernel) == 2 and bias == kernel[1:],
-        f"`head` must have a kernel [features, classes] and a bias [classes], "
-        f"got {list(kernel)} and {list(bias)}.",
-    )
-    (example,) = graph.inputs
-    _check_batch(graph, example, head, statistics)
-    network = graph.traced(graph.shapes, graph.inputs)
-    program = network.program
-    place = program.leaves[head.kernel], program.leaves[head.bias]
-    varying = [network.relations.axes_of(place[0])[1], network.relations.axes_of(place[1])[0]]
-    site, _ = head_site(program, head)
-    varying.append(network.relations.axes_of(site.writes[0])[1])
-    inputs = jax.ShapeDtypeStruct(example.shape[1:], example.dtype)
-    costs = network_costs(network, statistics_leaves(statistics), varying)
-    return Classifier(graph, inputs, tuple(statistics), head, kernel[1], costs)
+    if head is not None:
+        kernel, bias = leaves[head.kernel].shape, leaves[head.bias].shape
+        require(
+            len(kernel) == 2 and bias == kernel[1:],
+            f"`head` must have a kernel [features, classes] and a bias [classes], "
+            f"got {list(kernel)} and {list(bias)}.",
+        )
 
 
-def _check_batch(graph: Graph, example: Any, head: Head, statistics: Sequence[Statistics]) -> None:
+def _check_batch(
+    graph: Graph, example: Any, head: Head | None, statistics: Sequence[Statistics]
+) -> None:
     """Refuse what does not hold for two examples: one alone hides an axis that is summed over."""
     batch = jax.ShapeDtypeStruct((BATCH, *example.shape[1:]), example.dtype)
     program = graph.traced(graph.shapes, (batch,)).program
-    classes = named_leaves(graph.shapes)[head.bias].shape[0]
     shapes = [list(program.shape(number)) for number in program.region.outputs]
-    require(
-        shapes == [[BATCH, classes]],
-        f"`apply` must return logits of shape [B, {classes}], got "
-        f"{listing(shapes) or 'none'} for B = {BATCH}.",
-    )
-    _check_output(program, head)
+    if head is None:
+        require(
+            len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][0] == BATCH,
+            "`apply` must return logits of tokens [B, S, vocabulary] where there is no head, got "
+            f"{listing(shapes) or 'none'} for B = {BATCH}.",
+        )
+    else:
+        classes = named_leaves(graph.shapes)[head.bias].shape[0]
+        require(
+            shapes == [[BATCH, classes]],
+            f"`apply` must return logits of shape [B, {classes}], got "
+            f"{listing(shapes) or 'none'} for B = {BATCH}.",
+        )
+        _check_output(program, head)
     normalised(program, statistics)
 
 

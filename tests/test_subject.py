@@ -15,14 +15,16 @@ from conftest import (
     random_params,
     structs,
 )
+from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sosjax import Head, Jat, Statistics, trace
 from sosjax._errors import InputError
 from sosjax._tree import named_leaves, with_leaves
-from sosjax.graph._classifier import classifier
-from sosjax.models._resnet import ResNet
+from sosjax.graph._subject import subject
+from sosjax.models._families import options_of
+from sosjax.models._resnet import RESNET
 
 
 def with_head(network, classes):
@@ -101,7 +103,7 @@ def test_estimated_statistics_of_kept_units_are_those_of_the_shrunk_network(cnn)
     masks = random_masks(cnn.graph.sizes, 0)
     _, found = cnn.graph.features(cnn.params, cnn.inputs, masks, True)
     small = cnn.graph.shrink(cnn.params, masks)
-    again = classifier(trace(small.apply, small.params, cnn.inputs[:1]), cnn.graph.statistics, HEAD)
+    again = subject(trace(small.apply, small.params, cnn.inputs[:1]), cnn.graph.statistics, HEAD)
     full = [np.ones(size, bool) for size in again.sizes]
     _, wanted = again.features(small.params, cnn.inputs, full, True)
     for name, moments in wanted.items():
@@ -114,14 +116,18 @@ def test_estimated_statistics_are_those_of_flax_in_training(tiny_resnet, tiny_ja
             tiny_resnet.params, tiny_resnet.inputs, ones(tiny_resnet), True
         )[1]
     )()
-    net = ResNet((4, 6), (1, 1), classes=3)
+    module = RESNET.build(options_of(tiny_jat.architecture), nnx.Rngs(0))
+    leaves = named_leaves(tiny_jat.params)
+    for path, variable in nnx.to_flat_state(nnx.state(module)):
+        variable.set_value(leaves["/".join(map(str, path))])
+    module.train()
+    definition, state = nnx.split(module)
 
     @jax.jit
     def updated():
-        _, changed = net.apply(
-            tiny_jat.params, tiny_resnet.inputs, train=True, mutable="batch_stats"
-        )
-        return changed
+        trained = nnx.merge(definition, state, copy=True)
+        trained(tiny_resnet.inputs)
+        return nnx.to_pure_dict(nnx.state(trained, nnx.BatchStat))
 
     changed, before = named_leaves(updated()), named_leaves(tiny_jat.params)
     assert set(found) == set(changed)
@@ -147,7 +153,7 @@ def test_statistics_of_a_single_channel_are_its_moments(shape):
     graph = trace(apply, structs(shapes), jnp.ones((1, 4, 4, 1)))
     params = random_params(graph.shapes)
     inputs = jax.random.normal(jax.random.key(0), (3, 4, 4, 1))
-    found = classifier(graph, (Statistics("norm/mean", "norm/var"),), HEAD)
+    found = subject(graph, (Statistics("norm/mean", "norm/var"),), HEAD)
     _, moments = found.features(params, inputs, graph.full(), True)
     hidden = convolved(inputs, params["conv"], 1)
     close(moments["norm/mean"], hidden.mean()[None])
@@ -190,7 +196,7 @@ def test_flops_by_hand(mlp, cnn):
 def test_resnet_flops_by_hand(tiny_resnet):
     graph = tiny_resnet.graph
     names = [group.name for group in graph.groups]
-    assert names == [f"stage{stage}_block0/conv{number}" for stage in (0, 1) for number in (1, 2)]
+    assert names == [f"stages/{stage}/0/conv{number}" for stage in (0, 1) for number in (1, 2)]
     c, a, d, b = kept = (2, 3, 4, 5)  # of the second convolution of a stage: its trunk
     # The stem halves 8x8 to 4x4, and the second stage halves that.
     stem, first = 16 * 9 * 1 * a, 16 * 9 * (a * c + c * a)
@@ -250,13 +256,13 @@ def small(between=jax.nn.relu):
 def refusal(apply=None, statistics=(), head=HEAD):
     graph = trace(apply or small(), structs(SHAPES), jnp.ones((1, 4)))
     with pytest.raises(InputError) as caught:
-        classifier(graph, statistics, head)
+        subject(graph, statistics, head)
     return str(caught.value)
 
 
 def test_the_good_network_is_taken():
     graph = trace(small(), structs(SHAPES), jnp.ones((1, 4)))
-    taken = classifier(graph, [Statistics("norm/mean", "norm/var")], HEAD)
+    taken = subject(graph, [Statistics("norm/mean", "norm/var")], HEAD)
     assert (taken.sizes, taken.classes, taken.inputs.shape) == ((4,), 2, (4,))
 
 

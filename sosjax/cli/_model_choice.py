@@ -1,0 +1,69 @@
+"""The section `[model]`: which pretrained network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from .._errors import require, require_known, require_number
+from ._keys import REMOVAL, path_of, require_keys, wanted_key
+
+if TYPE_CHECKING:
+    from ..models._jat import Jat
+
+EMBEDDED = ("fashion-resnet",)
+
+
+@final
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which pretrained network.
+
+    Attributes:
+      name: one of `EMBEDDED`, or what reports call the network of `path`.
+      path: a folder or file that `sosjax.load` reads; `None` for an embedded network.
+      family: whose weights a bare file holds.
+      options: of the family.
+      removal: what may be removed: arguments of `sosjax.trace`.
+    """
+
+    name: str | None
+    path: Path | None
+    family: str | None
+    options: dict[str, Any]
+    removal: dict[str, Any]
+
+    def load(self) -> "Jat":
+        """Read the weights and trace the network."""
+        from ..models._load import fashion_resnet, load
+
+        if self.path is None:
+            return fashion_resnet(**self.removal)
+        return load(self.path, family=self.family, name=self.name, **self.removal, **self.options)
+
+
+def model_choice(table: dict[str, Any], base: Path) -> ModelChoice:
+    """Check a section `[model]`.
+
+    Raises:
+      InputError: a key is unknown, or keys do not go together.
+    """
+    require_keys("model", table)
+    removal = {key: table[key] for key in REMOVAL if key in table}
+    require_number("model.granularity", removal.get("granularity", 1), 1, whole=True)
+    if "path" not in table:
+        name = wanted_key("model", table, "name")
+        require_known("model.name", name, EMBEDDED)
+        alien = [key for key in ("family", "options") if key in table]
+        require(
+            not alien,
+            f"`model.{next(iter(alien), '')}` must be left out unless `model.path` is given, got "
+            f"it with {name!r}.",
+        )
+        return ModelChoice(name, None, None, {}, removal)
+    path = path_of("model.path", table["path"], base)
+    require(
+        path.exists(),
+        f"`model.path` must be a folder or a weights file, got no such path: {path}.",
+    )
+    options = table.get("options", {})
+    return ModelChoice(table.get("name"), path, table.get("family"), options, removal)
