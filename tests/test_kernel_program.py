@@ -174,3 +174,42 @@ def test_a_search_is_traced_once_for_all_its_blocks(monkeypatch):
     monkeypatch.setattr(_Search, "_advance", chex.assert_max_traces(_Search._advance, n=1))
     blocks = replace(SETTINGS, generations=4, checkpoint_every=2)  # the last one stops early
     search(perceptron(), make_data(), TASKS, (), blocks)
+
+
+@pytest.mark.parametrize("mode", ["recalibrated", "raw"])
+def test_padding_never_changes_a_cost(mode):
+    """A task is judged beside a larger one as it is alone, BatchNorm's moments included."""
+    data, kernel = make_data(), Kernel(network().graph, Ratios(network().graph.sizes), mode)
+    both = batch_of(data, limit=1000)
+    alone = task_batch([data.search], "search", LABELS[1:], limit=1000)
+    assert both.real is not None and alone.real is None
+    # The draws follow each other, so that the order within the task differs, but not what is there.
+    genes = genotypes(kernel.encoding, 4)
+    costs = jax.jit(kernel.costs)
+    rankings = jax.jit(kernel.rankings)(network().params, both)
+    ranked = jax.jit(kernel.rankings)(network().params, alone)
+    for one, other in zip(rankings, ranked, strict=True):
+        assert np.array_equal(one[1], other[0])
+    found = costs(network().params, both, rankings, genes)[1]
+    wanted = costs(network().params, alone, ranked, genes[1:])[0]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_examples_that_do_not_fit_the_device_are_refused(monkeypatch):
+    monkeypatch.setattr("sosjax.fitness._batch.os.sysconf", lambda name: 100)
+    with pytest.raises(
+        InputError, match=r"`data.search` must fit into half of the device's memory"
+    ):
+        batch_of()
+
+
+def test_a_solved_head_is_least_squares_on_the_features():
+    kernel = Kernel(network().graph, Ratios(network().graph.sizes), own=False)
+    solved = jax.jit(kernel.solved)(network().params, batch_of(limit=60))
+    assert solved.solved.kernel.shape == (2, 6, 3) and solved.solved.bias.shape == (2, 3)
+    error = jax.jit(kernel.error)
+    for place in range(2):
+        task = jax.tree.map(lambda leaf, place=place: leaf[place], solved)
+        carried = kernel.untouched(network().params, task)
+        masks = [np.ones(size, bool) for size in network().graph.sizes]
+        assert 0 <= error(network().params, task, masks, carried) < 0.5

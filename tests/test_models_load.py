@@ -69,7 +69,7 @@ def test_a_folder_in_hugging_face_layout_gives_the_network(folder):
     assert jat.graph.inputs == jax.ShapeDtypeStruct((6,), jnp.int32)
     features, _ = jat.graph.features(jat.params, jnp.asarray(IDS), jat.graph.graph.full(), False)
     np.testing.assert_allclose(features, TINY.apply(PARAMS, jnp.asarray(IDS)), atol=1e-5)
-    assert jat.params["head"]["kernel"].shape == (8, 1) and "head" not in jat.bare_params
+    assert jat.params["head"]["kernel"].shape == (8, 2) and "head" not in jat.bare_params
 
 
 def test_shards_give_what_one_file_gives(folder):
@@ -125,10 +125,10 @@ def _function():
 
 def test_a_function_to_features_gets_a_head_of_zeros():
     jat = _function()
-    assert not jat.own_head and jat.graph.classes == 1
+    assert not jat.own_head and jat.graph.classes == 2
     assert [group.size for group in jat.graph.groups] == [2, 4]  # features may go too
     logits = jat.graph.logits(jat.params, np.ones((2, 3), np.float32), jat.graph.graph.full())
-    assert np.array_equal(logits, np.zeros((2, 1)))
+    assert np.array_equal(logits, np.zeros((2, 2)))
 
 
 @pytest.mark.parametrize(

@@ -179,14 +179,26 @@ def _described(sets: "SetOfSets", member: "Member", environment: str) -> str:
     limits = sets.environment(environment).limits
     within = ", ".join(f"{cost} <= {limit:,.0f}" for cost, limit in limits.items())
     rows = {
-        "task": f"{member.task} ({', '.join(member.classes)})",
+        "task": f"{member.task} ({', '.join(member.classes)})" if member.classes else member.task,
         "environment": f"{environment} ({within})",
         **{cost: f"{value:,}" for cost, value in scores.costs.items()},
-        "validation error": f"{100 * scores.validation_error:.2f} %",
-        "test error": f"{100 * scores.test_error:.2f} %",
+        "validation error": _measured(sets, member, "validation"),
+        "test error": _measured(sets, member, "test"),
         "kept": ", ".join(kept),
     }
     return "\n".join(f"{key:<18}{value}" for key, value in rows.items())
+
+
+def _measured(sets: "SetOfSets", member: "Member", part: str) -> str:
+    """Return an error in percent, and in its own unit if it has one."""
+    error = getattr(member.scores, f"{part}_error")
+    shown, kind = f"{100 * error:.2f} %", sets.facts.get("kind")
+    unit = sets.facts.get("units", {}).get(member.task, {}).get(part)
+    if unit is None:
+        return shown + (" of the variance" if kind == "values" else "")
+    if kind == "tokens":
+        return f"{error * unit:.3f} nats a token ({shown} of equal odds)"
+    return f"mean square {error * unit:.4g}, R2 {1 - error:.4f}"
 
 
 @contextlib.contextmanager

@@ -19,14 +19,14 @@ FORMATS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "idx": ((), ("trained_on",)),
     "cifar10": ((), ("trained_on",)),
     "cifar100": ((), ("trained_on",)),
-    "images": (("size",), ("group",)),
-    "arrays": ((), ()),
-    "table": (("label",), ("text", "inputs", "group")),
-    "texts": ((), ()),
-    "parallel": (("languages",), ("targets",)),
+    "images": (("size",), ("seed",)),
+    "arrays": ((), ("seed",)),
+    "table": (("label",), ("text", "inputs", "group", "seed")),
+    "texts": ((), ("seed",)),
+    "parallel": (("languages",), ("targets", "seed")),
     "series": (("inputs", "values"), ("horizon", "stride", "fill")),
 }
-_COMMON = ("name", "format", "path", "shares", "seed")
+_COMMON = ("name", "format", "path", "shares")
 
 
 @final
@@ -90,13 +90,29 @@ def data_choice(table: dict[str, Any], base: Path, place: str = "") -> DataChoic
     keys = {key: value for key, value in table.items() if key not in ("name", "format", "path")}
     if "targets" in keys:
         keys["targets"] = path_of("data.targets", keys["targets"], base)
-    if kind == "table":
-        require(
-            ("text" in keys) != ("inputs" in keys),
-            f"`data` must name a column `text` or columns `inputs`{place}, got "
-            f"{'both' if 'text' in keys else 'neither'}.",
-        )
+    _require_columns(kind, keys, place)
     return DataChoice(table.get("name"), kind, path, keys)
+
+
+def _require_columns(kind: str, keys: dict[str, Any], place: str) -> None:
+    """Refuse columns that do not go together."""
+    for key in ("inputs", "values"):
+        require(
+            len(keys.get(key, "?")) > 0,
+            f"`data.{key}` must name one or more columns{place}, got none.",
+        )
+    if kind != "table":
+        return
+    require(
+        ("text" in keys) != ("inputs" in keys),
+        f"`data` must name a column `text` or columns `inputs`{place}, got "
+        f"{'both' if 'text' in keys else 'neither'}.",
+    )
+    require(
+        keys["label"] not in (keys.get("text"), *keys.get("inputs", ())),
+        f"`data.label` must be another column than those that are looked at{place}, got "
+        f"{keys['label']!r}.",
+    )
 
 
 def _embedded(table: dict[str, Any], base: Path) -> DataChoice:

@@ -1,5 +1,6 @@
 """From files to data sets, one function for each format; imported where it is needed."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +8,13 @@ from typing import Any, final
 
 import numpy as np
 
-from .._errors import require
+from .._errors import listing, require
 from ..models._jat import Jat
 from ..models._sentencepiece import load_language_tokenizer
 from ..models._tokenizer import load_tokenizer, require_vocabulary
 from ..readers import (
     LabelledImages,
+    Table,
     idx_folder,
     labels,
     numbers,
@@ -88,9 +90,10 @@ def _published(source: Source, parts: tuple[LabelledImages, LabelledImages]) -> 
         f"`data.trained_on` must leave some of the {len(train)} images, got {first}.",
     )
     require(
-        len(shares) == 2 and min(shares) > 0,
+        len(shares) == 2 and min(shares) > 0 and math.isfinite(sum(shares)),
         f"`data.shares` must be those of search and validation here, got {list(shares)}.",
     )
+    require(len(test) > 0, f"{source.path} must hold test images, got none.")
     count = max(int(max(train.labels.max(), test.labels.max())) + 1, 2)
     classes = train.classes or tuple(map(str, range(count)))
     end = first + round((len(train) - first) * shares[0] / sum(shares))
@@ -108,28 +111,59 @@ def _scaled(images: np.ndarray) -> np.ndarray:
 def _images(source: Source) -> Dataset:
     size = source.keys["size"]
     require(len(size) == 2, f"`data.size` must be height and width, got {size}.")
-    channels = source.jat.graph.inputs.shape[-1]
-    found = read_image_folder(source.path, (size[0], size[1]), channels)
+    shape = source.jat.graph.inputs.shape
+    require(
+        len(shape) == 3 and source.jat.vocabulary is None,
+        f"`model` must be one of images for the data {source.name!r}, got another.",
+    )
+    found = read_image_folder(source.path, (size[0], size[1]), shape[-1])
     return dataset_of_rows(
         source.name, _scaled(found.images), found.labels, found.classes, **source.split
     )
 
 
 def _arrays(source: Source) -> Dataset:
-    found = read_arrays(source.path, ("inputs", "labels"))
-    extra = read_arrays(source.path)
-    classes = extra.get("classes")
-    if classes is None and found["labels"].ndim == 1:
-        classes = np.arange(found["labels"].max() + 1)
-    groups = extra.get("groups")
+    found, name = read_arrays(source.path), source.path.name
+    for wanted in ("inputs", "labels"):
+        require(
+            wanted in found and found[wanted].ndim > 0 and len(found[wanted]) > 0,
+            f"{name} must hold an array {wanted!r} with a row for each example, got "
+            f"{listing(found)}.",
+        )
+    for wanted in ("classes", "groups"):
+        require(
+            wanted not in found or found[wanted].ndim == 1,
+            f"{name}: {wanted!r} must be a list of names, got an array of shape "
+            f"{found[wanted].shape if wanted in found else ()}.",
+        )
+    classes = found["classes"].astype(str).tolist() if "classes" in found else None
+    groups = found["groups"].astype(str) if "groups" in found else None
+    asked = found["labels"]
     return dataset_of_rows(
         source.name,
         found["inputs"],
-        found["labels"],
-        tuple(map(str, [] if classes is None else classes.tolist())),
-        groups=None if groups is None else groups.astype(str),
+        asked,
+        _numbered(name, asked) if classes is None else classes,
+        groups=groups,
         **source.split,
     )
+
+
+def _numbered(name: str, asked: np.ndarray) -> list[str]:
+    """Return numbers as the names of classes or values; tokens have none."""
+    if asked.ndim == 2:
+        return [str(place) for place in range(asked.shape[1])] if asked.dtype.kind == "f" else []
+    require(
+        asked.ndim == 1 and asked.dtype.kind in "iu",
+        f"{name}: 'labels' must be whole numbers [B] for classes, floating point [B, O] for values "
+        f"or whole numbers [B, S] for tokens, got {asked.dtype} of shape {asked.shape}.",
+    )
+    require(
+        asked.max() < len(asked),
+        f"{name}: 'labels' must be below the number of rows, {len(asked)}, unless an array "
+        f"'classes' has names for them, got {asked.max()}.",
+    )
+    return [str(label) for label in range(int(asked.max()) + 1)]
 
 
 def _table(source: Source) -> Dataset:
@@ -137,7 +171,7 @@ def _table(source: Source) -> Dataset:
     columns = [keys[key] for key in ("text", "label", "group") if key in keys]
     table = read_table(source.path, [*columns, *keys.get("inputs", ())])
     asked, classes = labels(table, keys["label"])
-    groups = texts(table, keys["group"]) if "group" in keys else None
+    groups = _named(table, keys["group"]) if "group" in keys else None
     if "text" not in keys:
         inputs = np.stack([numbers(table, column) for column in keys["inputs"]], 1)
         return dataset_of_rows(source.name, inputs, asked, classes, groups=groups, **source.split)
@@ -152,6 +186,12 @@ def _table(source: Source) -> Dataset:
         groups=groups,
         **source.split,
     )
+
+
+def _named(table: Table, column: str) -> list[str]:
+    """Return a column of names, which may be numbers too, as texts."""
+    places, names = labels(table, column)
+    return [names[place] for place in places]
 
 
 def _texts(source: Source) -> Dataset:
@@ -174,6 +214,7 @@ def _parallel(source: Source) -> Dataset:
         (languages[0], languages[1]),
         tokenizer,
         source.length,
+        notes=_counted((pairs.dropped, f"pairs of {source.name} were left out: a side is empty")),
         **source.split,
     )
 
@@ -183,19 +224,42 @@ def _series(source: Source) -> Dataset:
     table = read_table(source.path, [*keys["inputs"], *keys["values"]])
     fill = keys.get("fill", 0)
     inputs, values = (
-        np.stack([numbers(table, column, missing=fill > 0) for column in keys[which]], 1)
+        np.stack([_measured(table, column, fill) for column in keys[which]], 1)
         for which in ("inputs", "values")
     )
     horizon, stride = keys.get("horizon", 1), keys.get("stride", 1)
     cut = windows(inputs, values, source.length, horizon, stride, fill)
+    notes = _counted(
+        (cut.filled, f"missing values of {source.name} were interpolated"),
+        (cut.dropped, f"windows of {source.name} were left out: values are missing in them"),
+    )
     return series_dataset(
         source.name,
         cut.inputs,
         cut.targets,
         keys["values"],
         source.length + horizon,
-        **source.split,
+        stride=stride,
+        shares=source.split["shares"],
+        notes=notes,
     )
+
+
+def _measured(table: Table, column: str, fill: int) -> np.ndarray:
+    """Return a column of numbers, NaN where one is missing that may be interpolated."""
+    values = numbers(table, column, missing=True)
+    missing = np.flatnonzero(np.isnan(values))
+    require(
+        fill > 0 or len(missing) == 0,
+        f"`{column}` must hold a number in each row unless `data.fill` admits gaps, got "
+        f"{len(missing)} missing, the first in row {1 + int(missing[0]) if len(missing) else 0}.",
+    )
+    return values
+
+
+def _counted(*counts: tuple[int, str]) -> tuple[str, ...]:
+    """Return a sentence for each of what occurred."""
+    return tuple(f"{count} {what}." for count, what in counts if count)
 
 
 READERS: dict[str, Callable[[Source], Dataset]] = {

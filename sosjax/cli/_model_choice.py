@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from .._errors import require, require_known, require_number
-from ._keys import REMOVAL, path_of, require_keys, wanted_key
+from ._keys import KEYS, REMOVAL, path_of, require_keys, wanted_key
 
 if TYPE_CHECKING:
     from ..models._jat import Jat
@@ -66,4 +66,10 @@ def model_choice(table: dict[str, Any], base: Path) -> ModelChoice:
         f"`model.path` must be a folder or a weights file, got no such path: {path}.",
     )
     options = table.get("options", {})
+    alien = [key for key in options if key in KEYS["model"]]
+    require(
+        not alien,
+        f"`model.options` must hold options of the network's family, got "
+        f"`{next(iter(alien), '')}`, a key of [model] itself.",
+    )
     return ModelChoice(table.get("name"), path, table.get("family"), options, removal)

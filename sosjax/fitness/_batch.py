@@ -26,6 +26,7 @@ class TaskBatch(NamedTuple):
       classes: the network's own output for each output of a task, int32 [T, C]; 0 where not valid.
       own: whether the task's head is rows of the network's own, [T].
       solved: the heads of the other tasks, solved for the whole network; `None` if all are own.
+      penalty: the ridge penalty that suits each task's examples, [T]; `None`: the kernel's.
     """
 
     inputs: Array
@@ -36,6 +37,7 @@ class TaskBatch(NamedTuple):
     classes: Array
     own: Array
     solved: RidgeHead | None = None
+    penalty: Array | None = None
 
 
 def task_batch(

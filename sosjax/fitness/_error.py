@@ -1,4 +1,4 @@
-"""How wrong outputs are, as a share: 0 is right, 1 is what knowing nothing gives."""
+"""How wrong outputs are, as a share: 0 is right, 1 is what knowing nothing gives, and the most."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -38,7 +38,7 @@ def unexplained(
 ) -> Float[Array, ""]:
     """Return the unexplained variance, 1 - R2: the mean squared error over the variance.
 
-    The mean over a task's values; infinite if one is not finite.
+    The mean over a task's values, at most 1; infinite if one is not finite.
 
     Args:
       values: as the network gives them.
@@ -71,6 +71,10 @@ def cross_entropy(
 
 
 def finite_share(error: Array, count: Array) -> Float[Array, ""]:
-    """Return the mean of a sum; infinite if it is not finite."""
+    """Return the mean of a sum, at most 1; infinite if it is not finite.
+
+    What is worse than knowing nothing is all alike: else ever smaller networks that are ever
+    worse would beat each other on nothing and fill the front.
+    """
     mean = error / count
-    return jnp.where(jnp.isfinite(mean), mean, jnp.inf)
+    return jnp.where(jnp.isfinite(mean), jnp.minimum(mean, 1), jnp.inf)

@@ -22,6 +22,8 @@ from ._ridge import RidgeHead, ridge_head
 
 OBJECTIVES = ("error", *COSTS)
 MODES = ("recalibrated", "raw")
+PENALTIES = (0.05, 0.2, 0.5, 1.0, 2.0)
+"""Ridge penalties that a head without rows of the network's own is fitted with."""
 ROWS = 256
 """Examples that go through the network side by side where they do not depend on each other."""
 SENTENCES = 8
@@ -59,7 +61,8 @@ class Kernel:
         statistics and head, as Choong et al. (2023, arXiv 2205.00671) did.
       kind: what is asked: `"classes"`, `"values"` or `"tokens"`.
       own: whether some task has rows of the network's own head.
-      penalty: the ridge penalty, as a share of the mean feature's variance.
+      penalty: the ridge penalty of heads that lean on the network's own rows, as a share of the
+        mean feature's variance; see `solved` for the others.
       chunk: candidates side by side on an accelerator: more is faster and takes more memory. A CPU
         takes them one at a time, which is faster there (a folded batch falls out of the caches).
     """
@@ -88,15 +91,34 @@ class Kernel:
         """
         return 1 if jax.default_backend() == "cpu" else self.chunk
 
-    def solved(self, params: Any, batch: TaskBatch) -> RidgeHead:
-        """Solve a head for the whole network on every task's examples, [T, F, C] and [T, C]."""
+    def solved(self, params: Any, batch: TaskBatch) -> TaskBatch:
+        """Solve a head for the whole network on every task's examples, and say how it was fitted.
+
+        The penalty is the one of `PENALTIES` with the least leave-one-out squared error: without
+        rows of the network to lean on, it depends on the number of examples and features. Tasks
+        with own rows keep the kernel's.
+
+        Returns:
+          The batch with heads [T, F, C] and [T, C], and penalties [T].
+        """
         masks = [jnp.ones(size, bool) for size in self.graph.sizes]
 
-        def one(task: TaskBatch) -> RidgeHead:
+        def one(task: TaskBatch) -> tuple[RidgeHead, Array]:
             features, _ = self._features(params, task, masks, estimate=False)
-            return ridge_head(features, task.targets, None, self.penalty, task.real)[0]
 
-        return jax.lax.map(one, batch)
+            def fit(penalty: Array) -> tuple[RidgeHead, Array]:
+                head, left_out = ridge_head(features, task.targets, None, penalty, task.real)
+                scale = jnp.where(task.valid, task.scale, jnp.inf)
+                return head, unexplained(left_out, task.targets, task.valid, scale, task.real)
+
+            penalties = jnp.asarray(PENALTIES)
+            heads, errors = jax.lax.map(fit, penalties)
+            best = jnp.argmin(errors)
+            penalty = jnp.where(task.own, self.penalty, penalties[best])
+            return jax.tree.map(lambda leaf: leaf[best], heads), penalty
+
+        heads, penalty = jax.lax.map(one, batch)
+        return batch._replace(solved=heads, penalty=penalty)
 
     def rankings(self, params: Any, batch: TaskBatch) -> list[Array]:
         """Return each group's Taylor ranking for every task, int32 [T, size] each."""
@@ -156,7 +178,8 @@ class Kernel:
         features, statistics = self._features(params, task, masks, recalibrate)
         if recalibrate:
             prior = self._rows(params, task)
-            head, outputs = ridge_head(features, task.targets, prior, self.penalty, task.real)
+            penalty = self.penalty if task.penalty is None else task.penalty
+            head, outputs = ridge_head(features, task.targets, prior, penalty, task.real)
         else:
             head = self._head(params, task)
             outputs = features @ head.kernel + head.bias

@@ -47,7 +47,7 @@ def ridge_head(
     features: Float[Array, "B F"],
     targets: Float[Array, "B C"],
     prior: RidgeHead | None,
-    penalty: float,
+    penalty: float | Float[Array, ""],
     real: Float[Array, " B"] | None = None,
 ) -> tuple[RidgeHead, Float[Array, "B C"]]:
     """Fit targets on features and on the prior head's outputs, which belong to the span anyway.
@@ -74,7 +74,7 @@ def _fitted(
     features: Array,
     targets: Array,
     prior: RidgeHead | None,
-    penalty: float,
+    penalty: float | Array,
     real: Array | None,
 ) -> tuple[RidgeHead, Array]:
     count = len(features) if real is None else real.sum()

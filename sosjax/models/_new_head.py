@@ -16,7 +16,9 @@ NEW_HEAD = Head("head/kernel", "head/bias")
 def with_new_head(
     apply: Callable[..., Any], params: Any, features: int
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Return a network to one output, features times zeros; a task's own head takes its place.
+    """Return a network to two outputs, features times zeros; a task's own head takes its place.
+
+    Two, since an axis of one is broadcast, and could not be told from one that has any size.
 
     Args:
       apply: `apply(params, inputs) -> features [B, F]`.
@@ -36,7 +38,7 @@ def with_new_head(
         body = {name: leaf for name, leaf in params.items() if name != "head"}
         return apply(body, inputs) @ params["head"]["kernel"] + params["head"]["bias"]
 
-    return headed, params | {"head": _zeros(params, {"kernel": (features, 1), "bias": (1,)})}
+    return headed, params | {"head": _zeros(params, {"kernel": (features, 2), "bias": (2,)})}
 
 
 def _zeros(like: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:

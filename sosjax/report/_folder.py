@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from .._errors import InputError, require, require_unique
+from .._errors import InputError, require, require_known, require_unique
 from .._files import read_json
+from ._number import MEASURES
 from ._record import Record, excerpt, plain
 from ._result import COSTS, Environment, Generation, Group, Jack, Member, Result, Task
 
@@ -25,6 +26,8 @@ def read_folder(folder: Path) -> Result:
     network, data = sets.table("network"), sets.table("data")
     groups = tuple(Group(one.name("name"), one.count("size")) for one in network.tables("groups"))
     sizes = data.table("sizes")
+    kind = sets.content.get("kind", "classes")
+    require_known(f"kind in {folder / 'sets.json'}", kind, MEASURES)
     settings = {key: sets.content.get(key) for key in ("seed", "strategy", "encoding", "fitness")}
     return Result(
         name=folder.resolve().name,
@@ -35,6 +38,7 @@ def read_folder(folder: Path) -> Result:
         flops=network.count("flops"),
         data=data.name("name"),
         sizes={kind: sizes.count(kind) for kind in ("search", "validation", "test")},
+        kind=kind,
         objectives=sets.names("objectives"),
         settings=plain(settings),
         environments=_environments(sets),

@@ -6,6 +6,18 @@ UNITS = {"parameters": "", "bytes": "B", "flops": ""}
 LABELS = {"parameters": "parameters", "bytes": "bytes", "flops": "FLOPs"}
 """How each cost is called in front of people."""
 
+MEASURES = {
+    "classes": ("error", "Errors are shares of wrong answers."),
+    "values": (
+        "unexplained variance",
+        "Errors are shares of the variance, 1 - R2: 0 explains all of it, 1 as much as the mean.",
+    ),
+    "tokens": (
+        "cross-entropy of equal odds",
+        "Errors are the cross-entropy of the tokens as a share of that of equal odds.",
+    ),
+}
+"""What an error is, by what the tasks ask: in a word, and in a sentence."""
 
 PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 """Decimal prefixes, each a thousand times the one before."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from html import escape
 
-from ._number import LABELS, part, percent, short
+from ._number import LABELS, MEASURES, part, percent, short
 from ._result import Environment, Result, Task, limits_of, select, shortfall
 
 
@@ -81,7 +81,7 @@ def method(result: Result) -> str:
     return (
         '<section class="method" aria-labelledby="method">'
         '<h2 id="method">How the numbers were made</h2>'
-        f"<p>Errors are shares of wrong answers. The search judged candidates on search data "
+        f"<p>{MEASURES[result.kind][1]} The search judged candidates on search data "
         f"({sizes['search']:,} examples). Validation data ({sizes['validation']:,}) select the "
         f"member for an environment: the lowest validation error within every limit, of equals "
         f"the one with fewer parameters. Test data ({sizes['test']:,}) chose nothing: they are "

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from ._number import part, percent, short
+from ._number import MEASURES, part, percent, short
 from ._plot import plot
 from ._result import COSTS, Environment, Jack, Member, Result, Task, limits_of, select, shortfall
 
@@ -10,12 +10,12 @@ from ._result import COSTS, Environment, Jack, Member, Result, Task, limits_of, 
 def panel(index: int, task: Task, result: Result) -> str:
     """Return the panel of a task as an `<article>`; `index` is its number on the page."""
     plots = "".join(plot(index, task, result.environments, cost) for cost in COSTS)
-    classes = ", ".join(task.classes)
+    classes, measure = ", ".join(task.classes), MEASURES[result.kind][0]
     return (
         f'<article id="task-{index}" aria-labelledby="name-{index}">'
         f'<h3 id="name-{index}">{escape(task.name)}</h3>'
         f'<p class="classes">{escape(classes)}</p>'
-        f'<p class="axis-name">test error</p><div class="frame">{plots}</div>'
+        f'<p class="axis-name">test {measure}</p><div class="frame">{plots}</div>'
         f"{_chosen(task, result)}{_all_members(task, result)}</article>\n"
     )
 

@@ -93,6 +93,7 @@ class Result:
       network: the name of the network; `parameters`, `bytes` and `flops` are its costs.
       groups: the groups of removable units.
       data: the name of the data; `sizes` are the examples for search, validation and test.
+      kind: what the tasks ask: `classes`, `values` or `tokens`.
       objectives: what the search minimised.
       settings: seed, strategy, encoding and fitness, as text.
       versions: library to version; empty if the run recorded none.
@@ -108,6 +109,7 @@ class Result:
     flops: int
     data: str
     sizes: Mapping[str, int]
+    kind: str
     objectives: tuple[str, ...]
     settings: Mapping[str, str]
     environments: tuple[Environment, ...]

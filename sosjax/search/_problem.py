@@ -57,12 +57,13 @@ class Problem:
             jat.graph, self.encoding, settings.fitness, kind, any(own), chunk=chunk
         )
         gathered = partial(self._gathered, own)
-        self.calibration = self._with_heads(
-            gathered("search", limit=settings.calibration, seed=settings.seed), own
+        # Heads from the larger draw; each draw has the penalty that suits its size.
+        self.search, self.calibration = (
+            self._with_heads(gathered("search", limit=limit, seed=settings.seed), own)
+            for limit in (settings.images, settings.calibration)
         )
         solved = self.calibration.solved
-        drawn = gathered("search", limit=settings.images, seed=settings.seed)
-        self.search = drawn._replace(solved=solved)
+        self.search = self.search._replace(solved=solved)
         self.validation, self.test = (
             gathered(part, multiple=PADDING)._replace(solved=solved)
             for part in ("validation", "test")
@@ -74,6 +75,28 @@ class Problem:
     def kind(self) -> str:
         """What all tasks ask: `"classes"`, `"values"` or `"tokens"`."""
         return data_of(self.tasks[0]).kind
+
+    def units(self) -> dict[str, dict[str, float]]:
+        """Return what an error of 1 is for each task and part, where errors have a unit.
+
+        The variance of the value, if a task asks one: an error times it is the mean squared error.
+        For tokens `ln V` nats: an error times it is the cross-entropy.
+        """
+        if self.kind == "tokens":
+            graph = self.jat.graph.graph
+            shape = jax.eval_shape(graph.apply, graph.shapes, *graph.inputs).shape
+            each = {part: round(float(np.log(shape[-1])), 6) for part in ("validation", "test")}
+            return {task.name: each for task in self.tasks}
+        found = {}
+        for task in self.tasks if self.kind == "values" else ():
+            data = data_of(task)
+            if len(task.classes) == 1:
+                (column,) = task.labels(data)
+                parts = {"validation": data.validation, "test": data.test}
+                found[task.name] = {
+                    part: float(split.labels[:, column].var()) for part, split in parts.items()
+                }
+        return found
 
     def _gathered(self, own: Sequence[bool], part: str, **how: Any) -> TaskBatch:
         splits: list[Split] = [getattr(data_of(task), part) for task in self.tasks]
@@ -87,7 +110,7 @@ class Problem:
         """Solve the heads that the network does not have."""
         if self.kind == "tokens" or all(own):
             return batch
-        return batch._replace(solved=jax.jit(self.kernel.solved)(self.jat.params, batch))
+        return jax.jit(self.kernel.solved)(self.jat.params, batch)
 
     def _dense(self, task: Task) -> list[int]:
         graph = self.jat.graph

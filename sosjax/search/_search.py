@@ -149,6 +149,8 @@ class _Search:
 
     def run(self, run: RunFolder | None) -> SetOfSets:
         """Search from the newest checkpoint, or from the start, to the sets."""
+        for note in _notes(self.problem.tasks):
+            self.progress({"event": note})
         settings, last = self.settings, self.settings.generations + 1
         start, state = time.monotonic(), self._start(run)
         seconds = self._seconds_before(run, int(state.generation))
@@ -292,17 +294,28 @@ class _Search:
                 **{name: int(cost) for name, cost in dense.items()},
             },
             "kind": self.problem.kind,
-            "data": _described([data_of(task) for task in self.problem.tasks]),
+            "units": self.problem.units(),
+            "data": _described(self.problem.tasks),
             **asdict(self.settings),
         }
 
 
-def _described(sets: Sequence[Dataset]) -> dict[str, Any]:
-    """Return name, classes and sizes of the tasks' data; of several, joined."""
-    own = list({id(data): data for data in sets}.values())
-    parts = ("search", "validation", "test")
+def _distinct(tasks: Sequence[Task]) -> list[Dataset]:
+    """Return the tasks' data, each once."""
+    return list({id(data): data for data in map(data_of, tasks)}.values())
+
+
+def _notes(tasks: Sequence[Task]) -> list[str]:
+    """Return what is to be known of the tasks' data, how many texts were cut say."""
+    return list(dict.fromkeys(note for data in _distinct(tasks) for note in data.notes))
+
+
+def _described(tasks: Sequence[Task]) -> dict[str, Any]:
+    """Return name, classes, sizes and notes of the tasks' data; of several, joined."""
+    own, parts = _distinct(tasks), ("search", "validation", "test")
     return {
         "name": ", ".join(dict.fromkeys(data.name for data in own)),
         "classes": list(dict.fromkeys(name for data in own for name in data.classes)),
         "sizes": {part: sum(len(getattr(data, part)) for data in own) for part in parts},
+        "notes": _notes(tasks),
     }

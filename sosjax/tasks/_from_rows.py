@@ -112,6 +112,7 @@ def translation_dataset(
     *,
     shares: Sequence[float] = SHARES,
     seed: int = 0,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """Turn sentences and their translations into tokens and split them, by source sentence.
 
@@ -124,6 +125,7 @@ def translation_dataset(
       length: tokens of a sentence; longer ones are cut, and counted in the notes.
       shares: as for `dataset_of_rows`.
       seed: likewise.
+      notes: likewise.
 
     Returns:
       Inputs [B, 2, S], source and decoder input; labels [B, S], the tokens that come next.
@@ -138,6 +140,7 @@ def translation_dataset(
     )
     given = tokenizer.source(sources, languages[0], length)
     wanted = tokenizer.target(targets, languages[1], length)
+    cut = _cut_note(name, given.truncated + wanted.truncated, 2 * len(sources), length)
     return dataset_of_rows(
         name,
         np.stack([given.ids, wanted.inputs], 1),
@@ -146,7 +149,7 @@ def translation_dataset(
         shares=shares,
         seed=seed,
         groups=list(sources),
-        notes=_cut_note(name, given.truncated + wanted.truncated, 2 * len(sources), length),
+        notes=(*notes, *cut),
     )
 
 
@@ -157,8 +160,9 @@ def series_dataset(
     values: Sequence[str],
     rows: int,
     *,
+    stride: int = 1,
     shares: Sequence[float] = SHARES,
-    seed: int = 0,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """Split windows of a time series in time: the earliest for the search, the last for the test.
 
@@ -167,17 +171,18 @@ def series_dataset(
       inputs: float [B, S, channels], in the order of time.
       targets: float [B, O].
       values: the targets' names.
-      rows: rows of the series from a window's first to its target, which are left out between two
-        parts, so that no two windows of them overlap.
+      rows: rows of the series from a window's first to its target: as many windows are left out
+        between two parts as it takes that no two of them overlap.
+      stride: rows from a window's first to that of the next.
       shares: of the three parts, in total 1.
-      seed: not used: time is the order.
+      notes: what is to be known of the windows.
 
     Raises:
       InputError: as `dataset_of_rows`.
     """
-    del seed
     floats = inputs.astype(np.float32), targets.astype(np.float32)
-    return dataset_of_rows(name, *floats, values, shares=shares, order="time", gap=rows - 1)
+    gap = -(-rows // stride) - 1
+    return dataset_of_rows(name, *floats, values, shares=shares, order="time", gap=gap, notes=notes)
 
 
 def _without_duplicates(
