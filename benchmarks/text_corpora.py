@@ -139,11 +139,11 @@ def _reuters(folder: Path, name: str) -> Corpus:
 def _only(whole: Corpus, wanted: Sequence[bool], note: str = "") -> Corpus:
     """Return the documents of some classes."""
     chosen = np.flatnonzero(wanted)
-    rows = np.flatnonzero(np.isin(whole.labels, chosen))
+    rows = np.flatnonzero(np.isin(whole.labels, chosen)).tolist()
     return Corpus(
         [whole.texts[row] for row in rows],
         np.searchsorted(chosen, whole.labels[rows]).astype(np.int32),
-        [whole.classes[one] for one in chosen],
+        [whole.classes[one] for one in chosen.tolist()],
         [whole.groups[row] for row in rows],
         note,
     )
@@ -163,7 +163,7 @@ def _rated(folder: Path, name: str, documents: bool) -> Corpus:
     file = _place(folder, VADER, f"{RATINGS}/{name}_GroundTruth.txt")
     table = read_table(file, names=["id", "rating", "text"], format="tsv")
     ratings, said = numbers(table, "rating"), texts(table, "text")
-    rows = np.flatnonzero(np.abs(ratings) >= 0.5)
+    rows = np.flatnonzero(np.abs(ratings) >= 0.5).tolist()
     kept = [said[row] for row in rows]
     groups = [table["id"][row].split("_")[0] for row in rows] if documents else kept
     note = "split by document" if documents else "no documents are named: split by sentence"

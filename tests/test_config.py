@@ -207,7 +207,7 @@ def test_bad_model(text, wanted, tmp_path):
         ("format = 'table'\npath = 'w'", "`data.label` must be a text in quotes, got none."),
         ("format = 'table'\npath = 'w'\nlabel = 'a'", "`text` or columns `inputs`, got neither."),
         ("format = 'series'\npath = 'w'\ninputs = []", "`data.values` must be a list of texts"),
-        ("format = 'images'\npath = 'w'\nsize = [1.5]", "must be a list of whole numbers"),
+        ("format = 'images'\npath = 'w'\nsize = [8, 8]", "`data.size` is not a known key"),
         ("format = 'idx'\npath = 'w'\nshares = 1", "`data.shares` must be a list of numbers"),
     ],
 )

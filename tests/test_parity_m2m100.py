@@ -18,6 +18,8 @@ from sosjax.models._sentencepiece import LANGUAGES, load_language_tokenizer
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+parity = pytest.importorskip("benchmarks.parity")
+references = pytest.importorskip("benchmarks.torch_references")
 
 CONFIGS = {
     "relu": {"activation_function": "relu"},
@@ -29,57 +31,18 @@ CONFIGS = {
 
 
 def made(seed=0, ending=0.0, **changes):
-    """Return a tiny PyTorch network of random weights, and ours of the same.
-
-    The more of the end's embedding in all states, the sooner texts end.
-    """
-    sizes = {
-        "vocab_size": 29,
-        "d_model": 16,
-        "encoder_layers": 2,
-        "decoder_layers": 2,
-        "encoder_attention_heads": 2,
-        "decoder_attention_heads": 2,
-        "encoder_ffn_dim": 20,
-        "decoder_ffn_dim": 24,
-        "max_position_embeddings": 40,
-    }
-    config = transformers.M2M100Config(**(sizes | changes))
-    torch.manual_seed(seed)
-    theirs = transformers.M2M100ForConditionalGeneration(config).eval()
-    with torch.no_grad():
-        for name, weight in theirs.named_parameters():
-            scale = 0.5 if "shared" in name else 0.35
-            weight.copy_(torch.randn(weight.shape) * scale + ("norm.weight" in name))
-        theirs.model.decoder.layer_norm.bias += ending * theirs.model.shared.weight[2]
-    options = M2M100.from_huggingface(config.to_dict())
+    """Return a tiny PyTorch network of random weights, and ours of the same."""
+    theirs = references.translator(seed, ending, **changes)
+    options = M2M100.from_huggingface(theirs.config.to_dict())
     apply, shapes = functional(lambda: M2M100.build(replace(options, length=7), nnx.Rngs(0)))
-    state = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
-    return theirs, apply, fitted(M2M100, shapes, state), options
-
-
-def padded(options, rows=4, width=7, seed=0):
-    rng = np.random.default_rng(seed)
-    ids = rng.integers(5, options.vocabulary, (rows, 2, width))
-    for row in range(rows):
-        ids[row, 0, width - row :] = options.pad
-        ids[row, 1, width - row // 2 :] = options.pad
-    ids[:, 1, 0] = options.start
-    return ids
+    return theirs, apply, fitted(M2M100, shapes, references.state_of(theirs)), options
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_logits_are_those_of_transformers(name):
     theirs, apply, params, options = made(**CONFIGS[name])
-    ids = padded(options)
-    source, target = torch.tensor(ids[:, 0]), torch.tensor(ids[:, 1])
-    with torch.no_grad():
-        wanted = theirs(
-            input_ids=source,
-            attention_mask=source != options.pad,
-            decoder_input_ids=target,
-            decoder_attention_mask=target != options.pad,
-        ).logits.numpy()
+    ids = parity.drawn_pairs(options)
+    wanted = parity.token_logits_of(theirs, ids, options.pad)
     found = np.asarray(jax.jit(apply)(params, jnp.asarray(ids, jnp.int32)))
     difference = np.abs(found - wanted).max()
     print(f"M2M100 {name}: logits differ by {difference:.1e} of {np.abs(wanted).max():.1f}")
@@ -88,10 +51,8 @@ def test_logits_are_those_of_transformers(name):
 
 def test_many_positions_are_those_of_transformers():
     theirs, apply, params, options = made(max_position_embeddings=400)
-    ids = padded(options, rows=1, width=300)
-    with torch.no_grad():
-        source, target = (torch.tensor(ids[:, part]) for part in (0, 1))
-        wanted = theirs(input_ids=source, decoder_input_ids=target).logits.numpy()
+    ids = parity.drawn_pairs(options, rows=1, width=300)
+    wanted = parity.token_logits_of(theirs, ids, options.pad)
     found = np.asarray(jax.jit(apply)(params, jnp.asarray(ids, jnp.int32)))
     print(f"M2M100 300 tokens: logits differ by {np.abs(found - wanted).max():.1e}")
     assert np.abs(found - wanted).max() < 1e-4
@@ -112,7 +73,7 @@ def test_many_positions_are_those_of_transformers():
 def test_texts_are_those_of_transformers(seed, changes):
     theirs, apply, params, options = made(seed, ending=1.0)
     decoding = Decoding(**({"length": 14, "start": options.start, "end": 2, "pad": 1} | changes))
-    ids = padded(options, rows=6, seed=seed)[:, 0]
+    ids = parity.drawn_pairs(options, rows=6, seed=seed)[:, 0]
     with torch.no_grad():
         wanted = theirs.generate(
             torch.tensor(ids),

@@ -135,6 +135,8 @@ def parse_config(text: str, folder: Path, name: str) -> Config:
         "`data` must be a section, got none: add [data] with a name or a format and a path, or "
         "`data` to each of [[tasks]].",
     )
+    for number, table in enumerate(tables, start=1):
+        require_keys("tasks", table, f" in [[tasks]] number {number}")
     base, text = _base(content, folder, text)
     data = data_choice(content["data"], base) if "data" in content else None
     model = model_choice(content["model"], base)

@@ -19,7 +19,7 @@ FORMATS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "idx": ((), ("trained_on",)),
     "cifar10": ((), ("trained_on",)),
     "cifar100": ((), ("trained_on",)),
-    "images": (("size",), ("seed",)),
+    "images": ((), ("seed",)),
     "arrays": ((), ("seed",)),
     "table": (("label",), ("text", "inputs", "group", "seed")),
     "texts": ((), ("seed",)),

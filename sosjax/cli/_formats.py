@@ -109,14 +109,12 @@ def _scaled(images: np.ndarray) -> np.ndarray:
 
 
 def _images(source: Source) -> Dataset:
-    size = source.keys["size"]
-    require(len(size) == 2, f"`data.size` must be height and width, got {size}.")
     shape = source.jat.graph.inputs.shape
     require(
         len(shape) == 3 and source.jat.vocabulary is None,
         f"`model` must be one of images for the data {source.name!r}, got another.",
     )
-    found = read_image_folder(source.path, (size[0], size[1]), shape[-1])
+    found = read_image_folder(source.path, (shape[0], shape[1]), shape[2])
     return dataset_of_rows(
         source.name, _scaled(found.images), found.labels, found.classes, **source.split
     )

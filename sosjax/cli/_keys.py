@@ -16,7 +16,7 @@ KEYS = {
     | {"protect": "texts", "only": "texts", "granularity": "whole"},
     "data": {"name": "text", "folder": "text", "format": "text", "path": "text"}
     | {"text": "text", "label": "text", "inputs": "texts", "values": "texts", "group": "text"}
-    | {"targets": "text", "languages": "texts", "size": "wholes", "trained_on": "whole"}
+    | {"targets": "text", "languages": "texts", "trained_on": "whole"}
     | {"horizon": "whole", "stride": "whole", "fill": "whole"}
     | {"shares": "numbers", "seed": "whole"},
     "tasks": {"name": "text", "classes": "texts", "head": "text", "data": "section"},
@@ -81,7 +81,6 @@ _KINDS = {
     "number": "a number",
     "truth": "true or false",
     "texts": "a list of texts in quotes",
-    "wholes": "a list of whole numbers",
     "numbers": "a list of numbers",
     "section": "a section ([name])",
     "sections": "a list of sections ([[name]])",
@@ -93,7 +92,7 @@ def _require_kind(name: str, value: Any, kind: str, place: str) -> None:
         require(isinstance(value, bool), f"`{name}` must be {_KINDS[kind]}, got {value!r}{place}.")
         return
     single = {"text": str, "whole": int, "number": (int, float), "section": dict}
-    items = {"texts": str, "wholes": int, "numbers": (int, float), "sections": dict}
+    items = {"texts": str, "numbers": (int, float), "sections": dict}
     if kind in single:
         good = _is(value, single[kind])
     else:

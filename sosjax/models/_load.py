@@ -97,8 +97,8 @@ def _jat(network: Built, params: Any, **about: Any) -> Jat:
 def fashion_resnet(**removal: Any) -> Jat:
     """Return the embedded JAT: a ResNet of 77,754 parameters trained on Fashion-MNIST.
 
-    It was trained on the first 50,000 training images (`benchmarks/train_fashion_resnet.py`) and
-    classifies 92.4 % of the 10,000 test images rightly.
+    It was trained on the first 50,000 training images (`python -m benchmarks.train_fashion_resnet`)
+    and classifies 92.4 % of the 10,000 test images rightly.
 
     Args:
       removal: `protect`, `only` and `granularity`, as for `sosjax.trace`.

@@ -119,11 +119,11 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     return Tokenizer(highest + 1, pad, backend.num_special_tokens_to_add(False), backend)
 
 
-def require_vocabulary(tokenizer: Tokenizer, vocabulary: int, pad: int | None = None) -> None:
+def require_vocabulary(tokenizer: Any, vocabulary: int, pad: int | None = None) -> None:
     """Refuse a tokenizer that is not the network's.
 
     Args:
-      tokenizer: the tokenizer.
+      tokenizer: a `Tokenizer`, or one of many languages: it has a vocabulary and a padding token.
       vocabulary: tokens that the network knows; it may know more than the tokenizer makes.
       pad: the token that the network takes for padding, if it does.
 

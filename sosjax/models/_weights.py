@@ -31,8 +31,13 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
       InputError: the file is missing, truncated or of another format.
     """
     with _opened(path) as file:
-        names = file.keys()  # a safetensors handle is no dict
-        return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+        names, metadata = file.keys(), file.metadata() or {}
+    arrays = {}
+    for name in names:
+        # Opened anew: what was read of an open file stays in memory beside its copy.
+        with _opened(path) as file:
+            arrays[name] = file.get_tensor(name)
+    return arrays, metadata
 
 
 def load_metadata(path: Path) -> dict[str, str]:
