@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     config = parse_config(example_text(), Path.cwd(), "the example")
-    problem = (config.model.load(), config.data.load(), config.tasks, config.settings)
+    problem = (*config.load(), config.settings)
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
     seeds = []
     for seed in range(arguments.seeds):

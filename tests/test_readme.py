@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+import pytest
+from test_cli_formats import MOODS, SUBJECTS, put_csv, put_encoder, written
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
@@ -41,6 +44,17 @@ def test_strategies_example_runs_word_for_word(capsys):
     distances = capsys.readouterr().out.split("]")[0].strip("[").split()
     assert len(distances) == 3
     assert all(0.003 < float(distance) < 0.1 for distance in distances)
+
+
+def test_text_example_runs_word_for_word(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("tokenizers")
+    monkeypatch.chdir(tmp_path)
+    put_encoder(tmp_path)
+    (tmp_path / "net").rename(tmp_path / "all-MiniLM-L6-v2")
+    for name, classes in (("stars", MOODS), ("topics", SUBJECTS)):
+        put_csv(tmp_path / f"{name}.csv", written(classes, 90))
+    exec(compile(block("text example"), "README.md", "exec"), {"__name__": "readme"})
+    assert "Scores(kept=" in capsys.readouterr().out
 
 
 def test_python_example_is_short():
