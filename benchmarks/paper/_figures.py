@@ -38,7 +38,9 @@ def draw_front(
         panel.plot(*rows.T, f"-{marker}", color=f"C{index}", markersize=4, lw=0.8, label=label)
     panel.plot(*jack, "k*", markersize=12, label="the Jack")
     panel.axhline(jack[1], color="k", lw=0.6, ls=":")
-    panel.set_xscale("log")
+    sizes = [jack[0], *(size for members in fronts.values() for size, _ in members)]
+    # Within a decade a logarithmic axis has ticks that run into each other.
+    panel.set_xscale("log" if max(sizes) >= 10 * min(sizes) else "linear")
     panel.set_xlabel("size [MB], 16 bit for each parameter")
     panel.set_ylabel(ylabel)
     _finish(figure, panel, path, title)

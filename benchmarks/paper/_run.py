@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -111,11 +112,7 @@ def main_of(
     except InputError as error:
         raise SystemExit(f"{error}") from None
     content |= {
-        "command": f"python -m benchmarks.paper.{config.stem}"
-        + "".join(
-            f" --{one}" for one in ("small", "stand-in") if vars(asked)[one.replace("-", "_")]
-        )
-        + f" --seeds {asked.seeds}",
+        "command": _command(config.stem, given),
         "settings": settings,
         "device": jax.devices()[0].device_kind,
         "seconds": round(time.perf_counter() - start, 1),
@@ -124,6 +121,15 @@ def main_of(
         table = content.pop("table")
         print(keep(f"{name}{'_stand_in' if asked.stand_in else ''}", table, content))
     return content
+
+
+def _command(script: str, given: Sequence[str] | None) -> str:
+    """Return how the run was called, but for where its folders are."""
+    words = sys.argv[1:] if "--data" in sys.argv else list(given or ())
+    for option in ("--data", "--out"):
+        if option in words:
+            words[words.index(option) + 1] = "FOLDER"
+    return " ".join(["python -m", f"benchmarks.paper.{script}", *words])
 
 
 def settings_of(path: Path, stand_in: bool, small: bool) -> dict[str, Any]:
