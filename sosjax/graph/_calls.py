@@ -1,6 +1,6 @@
 """How equations with bodies run: loops, branches, and functions with a derivative of their own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,9 +12,20 @@ Call = Callable[[int, Sequence[Any]], list[Any]]
 """`call(k, arrays)` runs body `k`."""
 
 
+def scan_counts(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many operands of a `scan` are constants of its body, and how many are carried.
+
+    JAX before 0.12 says it in numbers, later ones in the shape of the operands' tree.
+    """
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    fixed, carried, _ = params["ft_in"].unpack()
+    return len(fixed), len(carried)
+
+
 def _scan(equation: Equation, arrays: Sequence[Any], call: Call) -> list[Any]:
     params = equation.params
-    consts, carried = params["num_consts"], params["num_carry"]
+    consts, carried = scan_counts(params)
     fixed, start = arrays[:consts], tuple(arrays[consts : consts + carried])
 
     def step(carry: Any, rows: Any) -> tuple[Any, Any]:

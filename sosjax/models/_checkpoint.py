@@ -76,7 +76,7 @@ def _sharded(folder: Path) -> dict[str, np.ndarray]:
 def _torch_state(path: Path) -> dict[str, np.ndarray]:
     """Read a PyTorch file by torch's reader that admits arrays and nothing that runs."""
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError(
             f"`path` must be safetensors, got the pickle {path.name}, which is only read by "

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from .._calls import scan_counts
 from .._equation import Equation
 from .._relations import Axes, Relations
 from ._rule import Rule, register, relate_body
@@ -12,7 +13,7 @@ def _flags(relations: Relations, equation: Equation) -> list[bool]:
 
 
 def _scan(relations: Relations, equation: Equation, reads: Sequence[Axes]) -> list[Axes]:
-    consts, carried = equation.params["num_consts"], equation.params["num_carry"]
+    consts, carried = scan_counts(equation.params)
     steps = relations.fixed("it is gone through by", equation)
     for axes in reads[consts + carried :]:
         relations.units.pin(axes[0], steps.reason)
