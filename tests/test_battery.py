@@ -15,7 +15,9 @@ from zoo import Network, attention, convolutional, eqx, haiku, linen, nnx, plain
 import sosjax
 
 # A third of the time to compile.
-compiled = partial(jax.jit, compiler_options={"xla_cpu_use_fusion_emitters": False})
+# From 0.12 on JAX has no such option any more.
+OPTIONS = {} if jax.__version_info__ >= (0, 12) else {"xla_cpu_use_fusion_emitters": False}
+compiled = partial(jax.jit, compiler_options=OPTIONS)
 
 
 @dataclass(frozen=True)
