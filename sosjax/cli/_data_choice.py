@@ -21,8 +21,8 @@ FORMATS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "cifar100": ((), ("trained_on",)),
     "images": ((), ("seed",)),
     "arrays": ((), ("seed",)),
-    "table": (("label",), ("text", "inputs", "group", "seed")),
-    "texts": ((), ("seed",)),
+    "table": (("label",), ("text", "inputs", "group", "encoding", "seed")),
+    "texts": ((), ("encoding", "seed")),
     "parallel": (("languages",), ("targets", "seed")),
     "series": (("inputs", "values"), ("horizon", "stride", "fill")),
 }

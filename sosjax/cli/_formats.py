@@ -167,7 +167,9 @@ def _numbered(name: str, asked: np.ndarray) -> list[str]:
 def _table(source: Source) -> Dataset:
     keys = source.keys
     columns = [keys[key] for key in ("text", "label", "group") if key in keys]
-    table = read_table(source.path, [*columns, *keys.get("inputs", ())])
+    table = read_table(
+        source.path, [*columns, *keys.get("inputs", ())], encoding=keys.get("encoding", "utf-8")
+    )
     asked, classes = labels(table, keys["label"])
     groups = _named(table, keys["group"]) if "group" in keys else None
     if "text" not in keys:
@@ -193,7 +195,8 @@ def _named(table: Table, column: str) -> list[str]:
 
 
 def _texts(source: Source) -> Dataset:
-    found = read_text_folder(source.path)
+    encoding = source.keys.get("encoding", "utf-8")
+    found = read_text_folder(source.path, encoding)
     tokenizer, length = source.tokenizer(load_tokenizer), source.length
     return text_dataset(
         source.name, found.texts, found.labels, found.classes, tokenizer, length, **source.split

@@ -16,6 +16,7 @@ KEYS = {
     | {"protect": "texts", "only": "texts", "granularity": "whole"},
     "data": {"name": "text", "folder": "text", "format": "text", "path": "text"}
     | {"text": "text", "label": "text", "inputs": "texts", "values": "texts", "group": "text"}
+    | {"encoding": "text"}
     | {"targets": "text", "languages": "texts", "trained_on": "whole"}
     | {"horizon": "whole", "stride": "whole", "fill": "whole"}
     | {"shares": "numbers", "seed": "whole"},
