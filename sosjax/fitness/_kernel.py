@@ -201,6 +201,19 @@ class Kernel:
         head = None if self.kind == "tokens" else self._head(params, task)
         return Calibrated(self._own(params), head)
 
+    def outputs(self, params: Any, batch: TaskBatch) -> Float[Array, "T B *C"]:
+        """Return what the whole network says of every example, by each task's head."""
+        masks = [jnp.ones(size, bool) for size in self.graph.sizes]
+
+        def one(task: TaskBatch) -> Array:
+            features, _ = self._features(params, task, masks, estimate=False)
+            if self.kind == "tokens":
+                return features
+            head = self._head(params, task)
+            return features @ head.kernel + head.bias
+
+        return jax.lax.map(one, batch)
+
     @property
     def _side_by_side(self) -> int:
         return SENTENCES if self.kind == "tokens" else ROWS

@@ -98,6 +98,12 @@ class Problem:
                 }
         return found
 
+    def training(self, limit: int | None) -> TaskBatch:
+        """Return search examples to train on: so many for each task, or all of them."""
+        own = [self._has_own_head(task) for task in self.tasks]
+        batch = self._gathered(own, "search", limit=limit, seed=self.settings.seed)
+        return batch._replace(solved=self.calibration.solved)
+
     def _gathered(self, own: Sequence[bool], part: str, **how: Any) -> TaskBatch:
         splits: list[Split] = [getattr(data_of(task), part) for task in self.tasks]
         outputs = [task.labels(data_of(task)) for task in self.tasks]
