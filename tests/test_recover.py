@@ -22,7 +22,7 @@ from problem import (
 
 from sosjax import InputError, Recovery, certify, load_sets, recover, save_sets, shrink
 from sosjax._tree import named_leaves, with_leaves
-from sosjax.recover import _heal
+from sosjax.recover import _heal, _healing
 from sosjax.recover._bucket import buckets, placed
 from sosjax.recover._case import Case
 from sosjax.recover._heal import heal
@@ -103,12 +103,12 @@ def test_masked_in_common_shapes_is_trained_alone():
 
 @pytest.mark.parametrize("parts", ["all", "norms", "low-rank"])
 def test_what_is_trained(parts):
-    recovery = replace(RECOVERY, parts=parts, epochs=1, rate=0.05)
-    jat, member = network(), found().tasks[0].members[-1]
+    recovery = replace(RECOVERY, parts=parts, epochs=2, rate=0.03)
+    jat, member = network(), found().tasks[0].members[0]
     case = Case(0, member.masks, full_params(jat, member))
     (healed,) = heal(problem(), [case], recovery)
     old, new = named_leaves(shrink(jat, member).params), healed.weights
-    assert healed.epoch == 1 and healed.after < healed.before
+    assert healed.epoch > 0 and healed.after < healed.before
     changed = {name for name in new if not np.allclose(new[name], old[name])}
     one_axis = {name for name, leaf in old.items() if leaf.ndim == 1}
     head = {"head/kernel", "head/bias"}
@@ -229,7 +229,7 @@ def test_steps_are_adams(monkeypatch):
     leaves = named_leaves(jat.params)
     own = {"head/kernel": leaves["head/kernel"][:, :3], "head/bias": leaves["head/bias"][:3]}
     params = with_leaves(jat.params, leaves | own)
-    monkeypatch.setattr("sosjax.recover._healing.SHARPNESS", (1.0,))
+    monkeypatch.setattr(_healing, "SHARPNESS", (1.0,))
     batch = tiny.training(16)
 
     def loss(params):

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._tree import named_leaves, with_leaves
 from ..graph._graph import trace
+from ..graph._head import Head
 from ..graph._subject import Subject, subject
 from ..models._jat import Jat
 
@@ -80,7 +81,8 @@ def buckets(
 
 def _alike(jat: Jat, members: Sequence[Masks], rows: Sequence[int], classes: int) -> list[Bucket]:
     """Return one bucket, or several where the same widths make different programs."""
-    most = np.max([[mask.sum() for mask in members[row]] for row in rows], 0)
+    counts = [[int(mask.sum()) for mask in members[row]] for row in rows]
+    most = np.max(counts, 0).tolist()
     found: dict[str, tuple[Subject, list[int], list[Masks]]] = {}
     for row in rows:
         wide = tuple(_filled(mask, count) for mask, count in zip(members[row], most, strict=True))
@@ -150,6 +152,25 @@ def placed(jat: Jat, full: Any, masks: Masks, wide: Masks) -> tuple[Any, dict[st
         for name, leaf in named_leaves(small).items()
     }
     return with_leaves(small, leaves), held
+
+
+def widened(params: Any, head: Head | None, width: int) -> Any:
+    """Return the parameters with zeros in the place of outputs that other tasks have more."""
+    if head is None:
+        return params
+    leaves = named_leaves(params)
+    more = [(0, width - leaves[head.bias].shape[0])]
+    kernel = np.pad(np.asarray(leaves[head.kernel]), [(0, 0), *more])
+    bias = np.pad(np.asarray(leaves[head.bias]), more)
+    return with_leaves(params, leaves | {head.kernel: kernel, head.bias: bias})
+
+
+def cropped(leaves: dict[str, Any], head: Head | None, width: int) -> dict[str, Any]:
+    """Return leaves by path without the outputs that `widened` added."""
+    if head is None:
+        return leaves
+    own = {head.kernel: leaves[head.kernel][:, :width], head.bias: leaves[head.bias][:width]}
+    return leaves | own
 
 
 def _resized(graph: Subject, leaves: dict[str, Any]) -> Any:

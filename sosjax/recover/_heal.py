@@ -15,7 +15,7 @@ from ..fitness._training import Trainer
 from ..search._checkpoint import load_checkpoint, save_checkpoint
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
-from ._bucket import Bucket, buckets, placed
+from ._bucket import Bucket, buckets, cropped, placed, widened
 from ._case import Case, Healed
 from ._healing import Healing, Patient
 from ._ward import Ward, orders, ward_of
@@ -68,8 +68,9 @@ class _Bucketful:
         steps = orders(ward.lessons.task, recovery, 0).shape[1] * recovery.epochs
         trainer = Trainer(bucket.graph, problem.kind, recovery, steps)
         self.healing = Healing(trainer, recovery.patience, problem.kernel.lanes)
+        head, width = problem.jat.graph.head, ward.lessons.task.valid.shape[1]
         pairs = [
-            placed(problem.jat, case.params, case.masks, wide)
+            placed(problem.jat, widened(case.params, head, width), case.masks, wide)
             for case, wide in zip(cases, bucket.wide, strict=True)
         ]
         params, there = zip(*pairs, strict=True)
@@ -123,6 +124,7 @@ class _Bucketful:
         found = []
         for row, (case, wide) in enumerate(zip(self.cases, self.bucket.wide, strict=True)):
             best = named_leaves(jax.tree.map(lambda leaf, row=row: leaf[row], patients.best))
+            best = cropped(best, graph.head, graph.outputs(case.params))
             params = graph.expanded(case.params, best, wide)
             own = graph.graph.cut_params(params, case.masks, graph.resized(graph.outputs(params)))
             found.append(

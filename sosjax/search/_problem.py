@@ -134,6 +134,18 @@ class Problem:
         places = ranking(magnitude(self.jat.graph, self.jat.params))
         return [jnp.broadcast_to(place, (len(self.tasks), *place.shape)) for place in places]
 
+    def costs_of(self, kept: Array, task: Array) -> Array:
+        """Return the objectives but the error of sub-networks, in their own units, inside jit.
+
+        Args:
+          kept: counts of groups and blocks, [P, G + blocks].
+          task: the number of the task that they are for.
+        """
+        graph = self.jat.graph
+        classes = jnp.asarray([len(one.classes) for one in self.tasks])[task]
+        costs = graph.costs.approximate(graph.counts(kept, classes, jnp))
+        return jnp.stack([costs[name] for name in self.settings.objectives[1:]], -1)
+
     def objectives(self, params: Any, search: Any, rankings: list[Array], rows: Array) -> Array:
         """Judge genotypes [T, N, D]; return their objectives [T, N, K].
 
