@@ -116,6 +116,10 @@ class Settings:
         require_number("search.seed", self.seed, 0, 2**32 - 1, whole=True)
 
     def _check_ranking(self) -> None:
+        require(
+            isinstance(self.ranking, str | list | tuple),
+            f"`search.ranking` must be a name or a list of names, got {self.ranking!r}.",
+        )
         names = self.rankings
         require(len(names) > 0, "`search.ranking` must be one or more names, got none.")
         for name in names:
