@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import require
+from .._files import require_new
 from .._types import Array
 from ..environments._environment import Environment
 from ..models._jat import Jat
@@ -79,6 +80,8 @@ def search(
       InputError: something does not fit, before anything is compiled; or the folder exists.
     """
     check_asked(jat, data, tasks, environments, settings.depth)
+    if folder is not None:
+        require_new("out", Path(folder))
     # Before the folder: what does not fit, or cannot be ranked, leaves none behind.
     problem = Problem(jat, data, tasks, settings)
     problem.rankings()
