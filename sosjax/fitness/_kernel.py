@@ -1,5 +1,6 @@
 """The one fitness kernel: genotypes of all tasks -> masks -> costs, weights shared."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, final
@@ -14,10 +15,11 @@ from .._types import Array, Bool, Float
 from ..graph._cost import COSTS
 from ..graph._subject import Subject
 from ..space._encoding import AbstractEncoding
-from ..space._importance import ranking, taylor
+from ..space._importance import MEASURED, ranking
 from ..tasks._dataset import KINDS
 from ._batch import TaskBatch
 from ._error import cross_entropy, error_rate, finite_share, unexplained
+from ._rankings import task_scores
 from ._ridge import RidgeHead, ridge_head
 
 OBJECTIVES = ("error", *COSTS)
@@ -121,19 +123,31 @@ class Kernel:
         heads, penalty = jax.lax.map(one, batch)
         return batch._replace(solved=heads, penalty=penalty)
 
-    def rankings(self, params: Any, batch: TaskBatch) -> list[Array]:
-        """Return each group's Taylor ranking for every task, int32 [T, size] each."""
+    def scores(
+        self, params: Any, batch: TaskBatch, names: Sequence[str] = MEASURED
+    ) -> dict[str, list[Array]]:
+        """Score the units of every group on each task's examples, in one pass over them.
 
-        def one(task: TaskBatch) -> list[Array]:
-            def loss(masks: list[Array], inputs: Array, targets: Array, weight: Array) -> Array:
-                outputs, _ = self.graph.features(params, inputs, masks, estimate=False)
-                return weight[0] * self._loss(params, task, outputs, targets)
+        Args:
+          params: the full parameters.
+          batch: the search data.
+          names: some of `"taylor"`, `"fisher"`, `"activation"`.
 
-            weights = jnp.ones(len(task.inputs)) if task.real is None else task.real
-            rows = (task.inputs, task.targets, weights)
-            return ranking(taylor(loss, self.graph.sizes, rows, self._side_by_side // 4))
+        Returns:
+          By name, float32 [T, size] for each group; larger is more important.
+        """
+
+        def one(task: TaskBatch) -> dict[str, list[Array]]:
+            kernel = None if self.kind == "tokens" else self._head(params, task).kernel
+            loss = partial(self._loss, params, task)
+            rows = self._side_by_side // 4
+            return task_scores(self.graph, params, task, kernel, loss, rows, names)
 
         return jax.lax.map(one, batch)
+
+    def rankings(self, params: Any, batch: TaskBatch) -> list[Array]:
+        """Return each group's Taylor ranking for every task, int32 [T, size] each."""
+        return ranking(self.scores(params, batch, ("taylor",))["taylor"])
 
     def costs(
         self, params: Any, batch: TaskBatch, rankings: list[Array], genotypes: Float[Array, "T N D"]
@@ -143,7 +157,7 @@ class Kernel:
         Args:
           params: the full parameters.
           batch: the search data.
-          rankings: from `rankings`.
+          rankings: what the encoding decodes over, for all tasks: from `rankings`, say.
           genotypes: N for each task.
 
         Returns:

@@ -1,7 +1,7 @@
 """A network, its tasks and their examples, laid out once for everything that judges."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, final
 
 import jax
@@ -13,9 +13,10 @@ from ..fitness._batch import TaskBatch, task_batch
 from ..fitness._kernel import OBJECTIVES, Kernel
 from ..models._jat import Jat
 from ..space._encoding import make_encoding
-from ..space._importance import magnitude, ranking
+from ..space._importance import mixture, normalised, ranking
 from ..tasks._dataset import Dataset, Split
 from ..tasks._task import Task, data_of
+from ._ranked import check_scores, shared, unit_scores
 from ._settings import Settings
 
 PADDING = 256
@@ -50,6 +51,7 @@ class Problem:
             jat.graph.sizes,
             jat.graph.rules.granularity,
             len(jat.graph.blocks) if settings.depth else 0,
+            len(settings.rankings),
         )
         own = [self._has_own_head(task) for task in self.tasks]
         kind, chunk = self.kind, settings.chunk
@@ -123,16 +125,39 @@ class Problem:
         costs = graph.cost(np.asarray(graph.sizes), len(task.classes))
         return [int(costs[name]) for name in self.settings.objectives[1:]]
 
-    def rankings(self, kind: str = "taylor") -> list[Array]:
-        """Rank the units of every group for every task, int32 [T, size] each.
+    @cached_property
+    def scores(self) -> list[Array]:
+        """The units' scores in the settings' rankings, float32 [T, R, size] for each group.
 
-        Args:
-          kind: `"taylor"`, or `"magnitude"`, which is the same for all tasks.
+        Raises:
+          InputError: a ranking has nothing to say of a group; see `check_scores`.
         """
-        if kind == "taylor":
-            return jax.jit(self.kernel.rankings)(self.jat.params, self.search)
-        places = ranking(magnitude(self.jat.graph, self.jat.params))
-        return [jnp.broadcast_to(place, (len(self.tasks), *place.shape)) for place in places]
+        settings, graph = self.settings, self.jat.graph
+        params, names = self.jat.params, settings.rankings
+        found = unit_scores(self.kernel, params, self.search, names, settings.seed)
+        groups = [group.name for group in graph.groups]
+        check_scores(found, groups, [task.name for task in self.tasks])
+        if settings.shared_ranking:
+            found = {name: shared(each) for name, each in found.items()}
+        return [jnp.stack(each, 1) for each in zip(*found.values(), strict=True)]
+
+    def rankings(self) -> list[Array]:
+        """Return what the encoding decodes over, for each group and all tasks.
+
+        Returns:
+          Places, int32 [T, size]; or scores of mean 1, float32 [T, R, size], if it mixes them.
+        """
+        if len(self.settings.rankings) == 1:
+            return ranking([score[:, 0] for score in self.scores])
+        scores = normalised(self.scores)
+        return scores if self.encoding.rankings > 1 else ranking(mixture(scores))
+
+    def unranked(self) -> list[Array]:
+        """Return zeros in the place of `rankings`."""
+        tasks, mixed, sizes = len(self.tasks), self.encoding.rankings, self.encoding.sizes
+        if mixed > 1:
+            return [jnp.zeros((tasks, mixed, size), jnp.float32) for size in sizes]
+        return [jnp.zeros((tasks, size), jnp.int32) for size in sizes]
 
     def costs_of(self, kept: Array, task: Array) -> Array:
         """Return the objectives but the error of sub-networks, in their own units, inside jit.
