@@ -519,7 +519,12 @@ BAD_NETWORKS = {
     "a pickle by another name": (
         lambda folder: put_pickle(folder / "net.safetensors"),
         MODEL,
-        "must be a whole safetensors file, got a damaged or another one",
+        "must be a safetensors file, got a pickle, as PyTorch writes them: save it as safetensors,",
+    ),
+    "a repository of the hub without its client": (
+        lambda folder: None,
+        '[model]\npath = "hf://team/small"\n',
+        "`path` must be on this machine, since the hub's client is not installed, got hf://team/",
     ),
     "a bare file without family": (
         lambda folder: put_pickle(folder / "net.pth"),
@@ -550,7 +555,8 @@ BAD_NETWORKS = {
 
 
 @pytest.mark.parametrize("name", BAD_NETWORKS)
-def test_bad_networks(name, folder, refused):
+def test_bad_networks(name, folder, refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     put, model, wanted = BAD_NETWORKS[name]
     put_texts(folder / "news", SUBJECTS, 6)
     put(folder)
