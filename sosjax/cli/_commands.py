@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import InputError, require
 from .._files import write_whole
+from ..report._number import measured
 from ._config import Config, example_text, parse_config, read_config, with_seed
 from ._interruption import Report, stopping_at_checkpoints
 from ._progress import Progress
@@ -192,13 +193,9 @@ def _described(sets: "SetOfSets", member: "Member", environment: str) -> str:
 def _measured(sets: "SetOfSets", member: "Member", part: str) -> str:
     """Return an error in percent, and in its own unit if it has one."""
     error = getattr(member.scores, f"{part}_error")
-    shown, kind = f"{100 * error:.2f} %", sets.facts.get("kind")
     unit = sets.facts.get("units", {}).get(member.task, {}).get(part)
-    if unit is None:
-        return shown + (" of the variance" if kind == "values" else "")
-    if kind == "tokens":
-        return f"{error * unit:.3f} nats a token ({shown} of equal odds)"
-    return f"mean square {error * unit:.4g}, R2 {1 - error:.4f}"
+    own = measured(error, sets.facts.get("kind", "classes"), unit)
+    return f"{100 * error:.2f} %" + (f" ({own})" if own else "")
 
 
 @contextlib.contextmanager
