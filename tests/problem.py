@@ -145,6 +145,7 @@ def contents(sets):
 def _bits(member):
     arrays = {"kernel": member.kernel, "bias": member.bias, **member.statistics}
     arrays |= {f"mask{group}": mask for group, mask in enumerate(member.masks)}
+    arrays |= {f"weights/{name}": leaf for name, leaf in member.weights.items()}
     return member.scores, {
         name: (np.asarray(array).dtype, np.shape(array), np.asarray(array).tobytes())
         for name, array in arrays.items()

@@ -102,6 +102,41 @@ def test_shrunk_is_masked(which, data):
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(net.params))
 
 
+def with_weights(jat, member, share=1.0, seed=0):
+    """Return the member with weights of its own for a share of its leaves."""
+    rng = np.random.default_rng(seed)
+    leaves = named_leaves(shrink(jat, member).params)
+    own = {
+        name: (leaf + 0.1 * np.abs(rng.normal(size=leaf.shape))).astype(leaf.dtype)
+        for name, leaf in leaves.items()
+        if rng.random() <= share
+    }
+    return replace(member, weights=own)
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_weights_of_its_own_are_what_runs(share, tmp_path):
+    jat = network()
+    member = with_weights(jat, smallest(), share)
+    net, plain = shrink(jat, member), shrink(jat, smallest())
+    for name, leaf in named_leaves(net.params).items():
+        assert np.array_equal(leaf, member.weights.get(name, named_leaves(plain.params)[name]))
+    params = jat.graph.expanded(full_params(jat, member), member.weights, member.masks)
+    gap = net(inputs()) - masked_logits(jat)(params, inputs(), list(member.masks))
+    assert float(np.abs(gap).max()) <= 1e-4
+    assert float(np.abs(net(inputs()) - plain(inputs())).max()) > 1e-3
+    assert export(jat, member, tmp_path / "out").holds
+    again = load_network(tmp_path / "out")
+    assert np.array_equal(again(inputs()), net(inputs()))
+
+
+def test_a_certificate_belongs_to_the_weights(tmp_path):
+    jat, member = network(), smallest()
+    kept_certificate(tmp_path, network, member)
+    kept_certificate(tmp_path, network, with_weights(jat, member))
+    assert len(list((tmp_path / "certificates").iterdir())) == 2
+
+
 @pytest.mark.parametrize("cost", ["parameters", "bytes", "flops"])
 def test_certificate_refuses_other_costs(cost):
     member = smallest()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,6 +49,19 @@ def made_sets(members, names=("a",), environments=()):
     )
     groups = [{"name": "one", "size": 3}, {"name": "two", "size": 2}]
     return SetOfSets(tasks, tuple(environments), {"network": {"groups": groups}, "seed": 0})
+
+
+def test_weights_of_members_are_kept(tmp_path):
+    rng = np.random.default_rng(0)
+    own = [
+        {"up/kernel": rng.normal(size=(2, size)).astype(np.float32), "up/none": np.zeros((0, 3))}
+        for size in (1, 3)
+    ]
+    rows = [replace(made(score(number)), weights=weights) for number, weights in enumerate(own)]
+    sets = made_sets([*rows, made(score(9))])
+    save_sets(sets, tmp_path)
+    assert contents(load_sets(tmp_path)) == contents(sets)
+    assert load_sets(tmp_path).tasks[0].members[2].weights == {}
 
 
 costs = st.integers(1, 6)
@@ -183,9 +197,9 @@ def test_missing_and_foreign_files(folder):
     (folder / "sets.safetensors").write_bytes(b"PK\x03\x04 something else")
     assert "RUN/sets.safetensors must be" in refusal(folder)
     shutil.copy(folder / "kept", folder / "sets.safetensors")
-    edited(folder, lambda content: content.update(version=2))
+    edited(folder, lambda content: content.update(version=3))
     assert refusal(folder) == (
-        "RUN/sets.json must be of version 1, got 2: use the sosjax that wrote it."
+        "RUN/sets.json must be of version 2, got 3: use the sosjax that wrote it."
     )
     edited(folder, lambda content: content.update(format="other"))
     assert refusal(folder) == "RUN/sets.json must be a sosjax-sets file, got another one."

@@ -35,6 +35,7 @@ def certify(jat: Jat, member: Member, inputs: np.ndarray | None = None) -> Certi
     graph = jat.graph
     leaves = member.leaves(named_leaves(jat.params), graph.head)
     params = with_leaves(jat.params, leaves)
+    params = graph.expanded(params, member.weights, member.masks)
     inputs = check_inputs(jat) if inputs is None else inputs
     certificate = graph.certify(params, member.masks, jax.numpy.asarray(inputs))
     counted = {name: getattr(certificate, name) for name in member.scores.costs}
@@ -57,6 +58,8 @@ def kept_certificate(folder: Path, load: Callable[[], Jat], member: Member) -> C
     digest = hashlib.sha256(repr((member.task, member.scores)).encode())
     for mask in member.masks:
         digest.update(np.packbits(mask).tobytes())
+    for name, leaf in member.weights.items():
+        digest.update(name.encode() + leaf.tobytes())
     path = folder / "certificates" / f"{digest.hexdigest()[:16]}.json"
     with suppress(InputError, AttributeError, KeyError, TypeError):
         return Certificate.of(read_json(path))

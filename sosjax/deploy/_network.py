@@ -54,7 +54,7 @@ class Network:
 
 
 def shrink(jat: Jat, member: Member) -> Network:
-    """Cut a member out of its network, with its own statistics and head.
+    """Cut a member out of its network, with its own statistics, head and weights.
 
     Args:
       jat: the network the member was found in.
@@ -66,5 +66,5 @@ def shrink(jat: Jat, member: Member) -> Network:
     graph = jat.graph
     leaves = member.leaves(named_leaves(jat.params), graph.head)
     small = graph.shrink(with_leaves(jat.params, leaves), member.masks)
-    params = jax.tree.map(np.asarray, small.params)
-    return Network(small.apply, params, member.classes)
+    params = with_leaves(small.params, named_leaves(small.params) | member.weights)
+    return Network(small.apply, jax.tree.map(np.asarray, params), member.classes)

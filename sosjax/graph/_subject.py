@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from .._errors import listing, nearest, require
-from .._tree import named_leaves
+from .._tree import named_leaves, with_leaves
 from ._alias import leaf_aliases
 from ._certify import Certificate, certify
 from ._check import checked_counts
@@ -159,6 +159,32 @@ class Subject:
         return Shrunk(
             self.graph.cut_params(params, masks, resized), self.graph.shrunk_apply(masks, resized)
         )
+
+    def expanded(self, params: Any, small: dict[str, Any], masks: Masks) -> Any:
+        """Put leaves of a cut network in their places among full ones.
+
+        Args:
+          params: full parameters; the head's class axis may have any size.
+          small: leaves by path, cut by the masks.
+          masks: for each group a boolean array [size].
+
+        Returns:
+          Parameters like `params`; what the masks leave out stays as it is there.
+        """
+        if not small:
+            return params
+        places = jax.tree.map(lambda leaf: np.arange(leaf.size).reshape(leaf.shape), params)
+        resized = self.resized(self._outputs(params))
+        kept = named_leaves(self.graph.cut_params(places, masks, resized))
+        full = named_leaves(params)
+        grown = {
+            name: jax.numpy.ravel(full[name])
+            .at[kept[name].ravel()]
+            .set(jax.numpy.ravel(leaf))
+            .reshape(full[name].shape)
+            for name, leaf in small.items()
+        }
+        return with_leaves(params, full | grown)
 
     def certify(self, params: Any, masks: Masks, inputs: Any) -> Certificate:
         """Compare masked, shrunk and exported network; the head may have any classes.

@@ -1,6 +1,6 @@
 """One sub-network of a set: what is kept, what it costs, how it did, and what it carries."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -52,6 +52,9 @@ class Member:
       statistics: re-estimated moments by leaf path, at full size.
       kernel: the head's kernel over all features, float32 [F, C]; empty where there is no head.
       bias: the head's bias, float32 [C].
+      weights: leaves of its own by path, as small as it is deployed, before which those of the
+        network, `statistics`, `kernel` and `bias` give way: kernels that were fitted anew, or all
+        leaves after recovery.
     """
 
     task: str
@@ -61,8 +64,12 @@ class Member:
     statistics: dict[str, np.ndarray]
     kernel: np.ndarray
     bias: np.ndarray
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
 
     def leaves(self, full: dict[str, Any], head: Head | None) -> dict[str, Any]:
-        """Return the network's leaves with this member's statistics and head in their places."""
+        """Return the network's full leaves with this member's statistics and head in their places.
+
+        `weights` are of another size: see `Subject.expanded`.
+        """
         own = {} if head is None else {head.kernel: self.kernel, head.bias: self.bias}
         return full | self.statistics | own

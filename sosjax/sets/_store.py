@@ -2,7 +2,8 @@
 
 `sets.json` holds everything but arrays. `sets.safetensors` holds, for task number t with M members,
 `t/mask` uint8 [M, N] (the groups one after the other), `t/kernel` [M, F, C], `t/bias` [M, C] and
-`t/statistics/LEAF` [M, ...]; row i belongs to member i of `sets.json`. The JSON file is written
+`t/statistics/LEAF` [M, ...]; row i belongs to member i of `sets.json`; `t/weights/i/LEAF` are the
+weights that member i has of its own, if any, as small as it is deployed. The JSON file is written
 last, with the other's SHA-256 as `arrays`: where it is, the set is whole.
 """
 
@@ -20,7 +21,9 @@ from ._member import Member, Scores
 from ._set_of_sets import SetOfSets, TaskSet
 
 FORMAT = "sosjax-sets"
-VERSION = 1
+VERSION = 2
+READABLE = (1, VERSION)
+"""Version 1 had no weights of members."""
 JSON_NAME = "sets.json"
 ARRAYS_NAME = "sets.safetensors"
 
@@ -41,6 +44,9 @@ def save_sets(sets: SetOfSets, folder: Path) -> None:
         for leaf in members[0].statistics:
             stacked = np.stack([member.statistics[leaf] for member in members])
             arrays[f"{number}/statistics/{leaf}"] = stacked
+        for row, member in enumerate(members):
+            for leaf, weights in member.weights.items():
+                arrays[f"{number}/weights/{row}/{leaf}"] = weights
     save_arrays(folder / ARRAYS_NAME, arrays)
     write_json(folder / JSON_NAME, _as_json(sets) | {"arrays": sha256(folder / ARRAYS_NAME)})
 
@@ -59,7 +65,7 @@ def load_sets(folder: Path) -> SetOfSets:
         f"{path} must be a {FORMAT} file, got another one.",
     )
     require(
-        content.get("version") == VERSION,
+        content.get("version") in READABLE,
         f"{path} must be of version {VERSION}, got {content.get('version')!r}: "
         "use the sosjax that wrote it.",
     )
@@ -114,9 +120,17 @@ def _scores(content: dict[str, Any]) -> Scores:
     return Scores(**values)
 
 
+def _below(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Return the arrays whose name begins with the prefix, by the rest of it."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
 def _task(number: int, content: dict[str, Any], arrays: Any, sizes: list[int]) -> TaskSet:
-    prefix = f"{number}/statistics/"
-    statistics = {name.removeprefix(prefix): name for name in arrays if name.startswith(prefix)}
+    statistics = _below(arrays, f"{number}/statistics/")
     ends = np.cumsum(sizes)[:-1]
     members = tuple(
         Member(
@@ -124,9 +138,10 @@ def _task(number: int, content: dict[str, Any], arrays: Any, sizes: list[int]) -
             classes=tuple(content["classes"]),
             scores=_scores(scores),
             masks=tuple(np.split(arrays[f"{number}/mask"][row].astype(bool), ends)),
-            statistics={leaf: arrays[name][row] for leaf, name in statistics.items()},
+            statistics={leaf: moments[row] for leaf, moments in statistics.items()},
             kernel=arrays[f"{number}/kernel"][row],
             bias=arrays[f"{number}/bias"][row],
+            weights=_below(arrays, f"{number}/weights/{row}/"),
         )
         for row, scores in enumerate(content["members"])
     )
