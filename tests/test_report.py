@@ -292,8 +292,8 @@ def test_staircase_is_the_selection_at_every_limit():
     ("path", "value", "text"),
     [
         (("format",), "other", "`format` in {} must be 'sosjax-sets', got 'other'."),
-        (("version",), 2, "`version` in {} must be 1, got 2."),
-        (("version",), True, "`version` in {} must be 1, got True."),
+        (("version",), 3, "`version` in {} must be 1 or 2, got 3."),
+        (("version",), True, "`version` in {} must be 1 or 2, got True."),
         (("tasks",), {}, "`tasks` in {} must be a list, got {{}}."),
         (("tasks", 0), 3, "`tasks[0]` in {} must be a JSON object, got 3."),
         (
@@ -359,6 +359,11 @@ def test_wrong_content_is_refused(folder, path, value, text):
         report(folder)
     assert str(refusal.value) == text.format(folder / "sets.json")
     assert not (folder / "report.html").exists()
+
+
+def test_sets_of_both_versions_are_shown(folder):
+    write(folder, sets() | {"version": 2})
+    assert "22.45 %" in report(folder).read_text()
 
 
 def test_missing_field_is_named(folder):

@@ -9,8 +9,8 @@ from ._number import MEASURES
 from ._record import Record, excerpt, plain
 from ._result import COSTS, Environment, Generation, Group, Jack, Member, Result, Task
 
-VERSION = 1
-"""The version of `sets.json` and `run.json` that this reads."""
+VERSIONS = {"sosjax-sets": (1, 2), "sosjax-run": (1,)}
+"""The versions of `sets.json` and of `run.json` that this reads."""
 
 
 def read_folder(folder: Path) -> Result:
@@ -56,9 +56,10 @@ def _document(file: Path, wanted: str) -> Record:
         found == wanted,
         f"`format` in {file} must be {wanted!r}, got {excerpt(found)}.",
     )
+    known = VERSIONS[wanted]
     require(
-        version == VERSION and not isinstance(version, bool),
-        f"`version` in {file} must be {VERSION}, got {excerpt(version)}.",
+        version in known and not isinstance(version, bool),
+        f"`version` in {file} must be {' or '.join(map(str, known))}, got {excerpt(version)}.",
     )
     return record
 
