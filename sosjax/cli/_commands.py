@@ -74,6 +74,8 @@ def select(arguments: argparse.Namespace) -> None:
     member = sets.select(arguments.task, arguments.env)
     print(_described(sets, member, arguments.env))
     print(f"{'certificate':<18}{_certified(folder, member)}")
+    if arguments.texts is not None:
+        print(f"{'test texts':<18}{_written(folder, member, arguments.texts)}")
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -154,6 +156,30 @@ def _certified(folder: Path, member: "Member") -> str:
         return "none: the network of a run of the library is not at hand"
     model = read_config(folder / CONFIG_NAME).model
     return str(kept_certificate(folder, model.load, member)).replace("\n", "\n" + 18 * " ")
+
+
+def _written(folder: Path, member: "Member", count: int) -> str:
+    """Return how good the translations of test sentences are, the member's and the Jack's."""
+    from ..deploy._translator import Translator
+    from ..models._sentencepiece import load_language_tokenizer
+    from ..tasks._task import data_of
+
+    config = _config_of(folder)
+    jat, data, tasks = config.load()
+    task = next(one for one in tasks if one.name == member.task).on(data)
+    path = config.model.path
+    require(
+        path is not None and data_of(task).kind == "tokens",
+        f"`--texts` must be left out unless the network writes texts, got it for {task.name!r}.",
+    )
+    assert path is not None
+    translator = Translator(jat, load_language_tokenizer(path if path.is_dir() else path.parent))
+    test = data_of(task).test
+    found = [
+        ", ".join(f"{name} {score:.2f}" for name, score in one.items())
+        for one in (translator.scores(test, which, count) for which in (member, None))
+    ]
+    return f"{found[0]} (the Jack {found[1]}) of {min(count, len(test))} test sentences"
 
 
 def _export_one(config: Config, sets: "SetOfSets", folder: Path) -> str | None:
