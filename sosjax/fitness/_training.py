@@ -1,5 +1,6 @@
 """Gradient steps for sub-networks: pure functions of states; whoever calls them jits them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
@@ -156,21 +157,30 @@ class Trainer:
         return features @ leaves[self.graph.head.kernel] + leaves[self.graph.head.bias]
 
     def _loss(self, params: Any, lesson: Lesson, rows: Array) -> Array:
-        task, share = lesson.task, self.recovery.distillation
+        task = lesson.task
         outputs = self._outputs(params, task.inputs[rows], estimate=bool(self.graph.statistics))
         targets, teacher = task.targets[rows], lesson.teacher[rows]
         if self.kind == "values":
-            square = jnp.where(task.valid, (outputs - targets) ** 2 / task.scale, 0)
-            apart = jnp.where(task.valid, (outputs - teacher) ** 2 / task.scale, 0) if share else 0
-            return ((1 - share) * square + share * apart).sum(-1).mean()
+
+            def square(wanted: Array) -> Array:
+                gaps = (outputs - wanted) ** 2 / task.scale
+                return jnp.where(task.valid, gaps, 0).sum(-1)
+
+            return self._mixed(square(targets), lambda: square(teacher)).mean()
         if self.kind == "tokens":
             wanted = targets >= 0
             hard = optax.softmax_cross_entropy_with_integer_labels(outputs, jnp.maximum(targets, 0))
-            each = (1 - share) * hard + share * self._apart(outputs, teacher)
+            each = self._mixed(hard, lambda: self._apart(outputs, teacher))
             return jnp.where(wanted, each, 0).sum() / jnp.maximum(wanted.sum(), 1)
-        outputs, teacher = (jnp.where(task.valid, one, -1e9) for one in (outputs, teacher))
+        outputs = jnp.where(task.valid, outputs, -1e9)
         hard = optax.softmax_cross_entropy(outputs, targets)
-        return ((1 - share) * hard + share * self._apart(outputs, teacher)).mean()
+        soft = lambda: self._apart(outputs, jnp.where(task.valid, teacher, -1e9))  # noqa: E731
+        return self._mixed(hard, soft).mean()
+
+    def _mixed(self, hard: Array, soft: Callable[[], Array]) -> Array:
+        """Return the loss of targets and that of the Jack's outputs by their shares."""
+        share = self.recovery.distillation
+        return (1 - share) * hard + share * soft() if share else hard
 
     def _apart(self, outputs: Array, teacher: Array) -> Array:
         """Return the divergence of the outputs from the teacher's, times the squared temperature.
@@ -178,7 +188,5 @@ class Trainer:
         The square keeps the size of its gradient, whatever the temperature.
         """
         heat = self.recovery.temperature
-        if self.recovery.distillation == 0:
-            return jnp.zeros(outputs.shape[:-1])
         logs, wanted = jax.nn.log_softmax(outputs / heat), jax.nn.log_softmax(teacher / heat)
         return heat**2 * (jnp.exp(wanted) * (wanted - logs)).sum(-1)

@@ -1,6 +1,5 @@
 """What recovery will make of a sub-network, foretold from those that were recovered."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple, final
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple, final
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Float
+from .._types import AnyArray, Array, Float
 
 LENGTHS = (0.15, 0.3, 0.6)
 BENDS = (0.03, 0.1, 0.3, 1.0)
@@ -57,7 +56,7 @@ class Forecast:
     inverse: Float[Array, "N N"]
     pull: Float[Array, " N"]
 
-    def __call__(self, genes: Float[Array, "M D"], task: Array) -> tuple[Array, Array]:
+    def __call__(self, genes: Float[Array, "M D"], task: Any) -> tuple[Array, Array]:
         """Return mean and deviation of the log error of sub-networks for a task, [M] each."""
         tasks = jnp.full(len(genes), task)
         toward = covariance(jnp, self.shape, genes, self.genes, tasks, self.tasks)
@@ -67,7 +66,7 @@ class Forecast:
 
 
 def forecast(
-    genes: np.ndarray, tasks: Sequence[int], errors: np.ndarray, examples: np.ndarray
+    genes: np.ndarray, tasks: np.ndarray, errors: np.ndarray, examples: np.ndarray
 ) -> Forecast:
     """Fit a forecast; of a few shapes the likeliest is taken.
 
@@ -77,7 +76,7 @@ def forecast(
       errors: validation error of each, in [0, 1].
       examples: how many validation examples each error is the mean of: it says how noisy it is.
     """
-    genes, numbers = np.asarray(genes, np.float64), np.asarray(tasks)
+    genes, numbers = np.asarray(genes, np.float64), tasks
     # Half an example more: the logarithm of no error at all.
     shares = np.clip(errors, 0, 1 - 0.5 / examples) + 0.5 / examples
     logs, noise = np.log(shares), (1 - shares) / (shares * examples) + 1e-4
@@ -97,7 +96,7 @@ def forecast(
 
 def covariance(
     xp: Any, shape: Shape, one: Any, other: Any, tasks: Any, others: Any
-) -> Float[Array, "M N"]:
+) -> Float[AnyArray, "M N"]:
     """Return the covariance of the log errors of two lists of sub-networks."""
     square = ((one[:, None] - other[None]) ** 2).mean(-1)
     likeness = shape.bend * xp.exp(-square / (2 * shape.length**2))
