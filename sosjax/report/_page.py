@@ -16,14 +16,16 @@ from ._progress import progress
 from ._result import COSTS, Result, select
 
 
-def report(folder: Path) -> Path:
+def report(folder: Path, unrecovered: bool = False) -> Path:
     """Write the page of a run as `report.html` into its folder, whole or not at all.
 
     The page is one file: it loads nothing, holds all numbers of `sets.json` that it shows, and
     can be read with JavaScript switched off.
 
     Args:
-      folder: a run folder with `sets.json`; `journal.jsonl` and `run.json` are used if there.
+      folder: a run folder with `sets.json`; `journal.jsonl`, `run.json` and the recovered sets in
+        `recovered` are used if there.
+      unrecovered: show the sets as they were found, even where recovered ones are there.
 
     Returns:
       The path of the page.
@@ -34,7 +36,7 @@ def report(folder: Path) -> Path:
     """
     folder = Path(folder)
     page = folder / "report.html"
-    write_whole(page, _page(read_folder(folder)))
+    write_whole(page, _page(read_folder(folder, unrecovered)))
     return page
 
 
@@ -98,6 +100,7 @@ def _bar(result: Result) -> str:
     keys = "".join(
         f'<li><svg width="26" height="18" aria-hidden="true">{mark}</svg>{text}</li>'
         for text, mark in _LEGEND
+        if result.recovery or text != _BEFORE
     )
     return (
         f'<div class="bar"><fieldset><legend>Size as</legend>{switch}</fieldset>'
@@ -105,6 +108,7 @@ def _bar(result: Result) -> str:
     )
 
 
+_BEFORE = "set before recovery"
 _LEGEND = (
     (
         "member of the set",
@@ -118,6 +122,13 @@ _LEGEND = (
         (
             '<circle class="ring" cx="13" cy="9" r="8"/>'
             '<circle class="member chosen" cx="13" cy="9" r="5"/>'
+        ),
+    ),
+    (
+        _BEFORE,
+        (
+            '<g class="steps before"><line x1="0" x2="26" y1="9" y2="9"/></g>'
+            '<circle class="before" cx="13" cy="9" r="2.5"/>'
         ),
     ),
     (
