@@ -157,7 +157,7 @@ def test_a_whole_recovery(folder, monkeypatch, capsys):
     path = run / "config.toml"
     monkeypatch.setattr(Config, "load", lambda self: (network(), make_data(), TASKS))
     text = path.read_text().replace("batch = 64", "batch = 16").replace("epochs = 8", "epochs = 3")
-    path.write_text(text)
+    path.write_text(text.replace("rounds = 2", "rounds = 0"))
     (run / "run.json").write_text('{"format": "sosjax-run", "version": 1}')
     assert main(["recover", "r", "--rate", "0.01"]) == 0
     out, err = capsys.readouterr()
@@ -168,12 +168,12 @@ def test_a_whole_recovery(folder, monkeypatch, capsys):
         one.scores.epoch for task in load_sets(run / "recovered").tasks for one in task.members
     )
     page = (run / "report.html").read_text()
-    assert "before recovery" in page and "Recovery rate</dt><dd>0.01<" in page
+    assert "set before recovery" in page and "Recovery rate</dt><dd>0.01<" in page
     assert main(["recover", "r", "--rate", "0.01", "--quiet"]) == 0
     assert capsys.readouterr().out == "r/report.html\n"
     assert main(["report", "r", "--unrecovered"]) == 0
     assert "Recovered" not in capsys.readouterr().out
-    assert "before recovery" not in (run / "report.html").read_text()
+    assert "set before recovery" not in (run / "report.html").read_text()
     assert (
         json.loads((run / "recovered" / "run.json").read_text())["asked"]["settings"]["rate"]
         == 0.01

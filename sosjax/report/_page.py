@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from .._files import write_whole
 from ._folder import read_folder
@@ -149,13 +150,19 @@ _LEGEND = (
 )
 
 
+def _told(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return fields as a dict, without those of a recovery that was not."""
+    recovery = ("epoch", "validation_error_before", "test_error_before")
+    return {key: value for key, value in pairs if value is not None or key not in recovery}
+
+
 def _embedded(result: Result) -> str:
     """Return the numbers for the script, as JSON that cannot end its element."""
     content = {
         "groups": [asdict(group) for group in result.groups],
         "tasks": [
             {
-                **asdict(task),
+                **asdict(task, dict_factory=_told),
                 "chosen": {
                     environment.name: task.members.index(member)
                     for environment in result.environments

@@ -42,7 +42,9 @@ def table(folder: Path, unrecovered: bool = False) -> Group:
 
 
 def _rows(result: Result) -> Table:
-    rows = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    recovered = bool(result.recovery)
+    # One column more has to fit into 80.
+    rows = Table(box=SIMPLE_HEAD, padding=(0, 0 if recovered else 1, 0, 0), pad_edge=False)
     rows.add_column("\nTask", overflow="fold", min_width=8)
     rows.add_column("\nEnvironment", overflow="fold", min_width=11)
     rows.add_column("\nParameters", justify="right", no_wrap=True, min_width=13)
@@ -50,14 +52,14 @@ def _rows(result: Result) -> Table:
     rows.add_column("\nFLOPs", justify="right", no_wrap=True)
     rows.add_column("Error %\nvalid.", justify="right", no_wrap=True)
     rows.add_column("\ntest", justify="right", no_wrap=True, style="bold")
-    if result.recovery:
+    if recovered:
         rows.add_column("\nbefore", justify="right", no_wrap=True)
     rows.add_column("\nJack", justify="right", no_wrap=True, style="dim")
     for task in result.tasks:
         for number, environment in enumerate(result.environments):
             last = number == len(result.environments) - 1
             name = escape(task.name) if number == 0 else ""
-            cells = _cells(task, environment, bool(result.recovery))
+            cells = _cells(task, environment, recovered)
             rows.add_row(name, *cells, end_section=last)
     return rows
 
