@@ -82,7 +82,7 @@ def _numbers(one: Member | Jack, task: Task, result: Result) -> str:
 def _before(one: Member | Jack) -> tuple[str, str, str]:
     """Return cells of what was before recovery: test and validation error, and the epoch."""
     if not isinstance(one, Member) or one.epoch is None:
-        return ("<td>-</td>",) * 3
+        return "<td>-</td>", "<td>-</td>", "<td>-</td>"
     assert one.test_error_before is not None and one.validation_error_before is not None
     return (
         f"<td>{percent(one.test_error_before)}</td>",
