@@ -99,7 +99,7 @@ def test_not_what_a_command_line_made(folder, capsys):
     assert "got one of the library, without config.toml: r." in failure(capsys, "recover", "r")
     made_run(folder / "s")
     (folder / "s" / "recovered").write_text("")
-    wanted = "`run` must be a run folder, got none at s/recovered; to begin anew, remove it."
+    wanted = "`run` must be a run folder, got none at s/recovered."
     assert failure(capsys, "recover", "s") == wanted
 
 

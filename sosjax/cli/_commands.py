@@ -15,6 +15,7 @@ from ..report._number import measured
 from ._config import Config, example_text, parse_config, read_config, with_seed
 from ._runs import (
     CONFIG_NAME,
+    FIDELITY,
     RECOVERED,
     chosen_folder,
     config_of,
@@ -125,6 +126,57 @@ def recover(arguments: argparse.Namespace) -> None:
         else:
             _recover(config, run, recovery, arguments.quiet)
         _show(run, arguments.quiet)
+
+
+def fidelity(arguments: argparse.Namespace) -> None:
+    """Compare the fitness with what recovery makes of sub-networks of a finished run."""
+    run = Path(arguments.run)
+    require_finished(run)
+    config, own = config_of(run), {"candidates": arguments.candidates, "sample": arguments.seed}
+    folder = run / FIDELITY if arguments.out is None else Path(arguments.out)
+    require_same(folder, {"settings": asdict(config.recovery) | own})
+    command = ["sosjax", "fidelity", str(run), "--candidates", str(arguments.candidates)]
+    command += ["--seed", str(arguments.seed)]
+    command += [] if arguments.out is None else ["--out", arguments.out]
+    with interruptible(folder, command):
+        if (folder / "fidelity.json").exists():
+            print(f"compared already: {folder}", file=sys.stderr)
+        else:
+            _compare(config, run, folder, arguments)
+        _show_fidelity(run, folder, arguments.quiet)
+
+
+def _compare(config: Config, run: Path, folder: Path, arguments: argparse.Namespace) -> None:
+    from ..recover._fidelity import fidelity as compare
+
+    with reporting(arguments.quiet) as progress:
+        jat, data, tasks = config.load()
+        compare(
+            jat,
+            sets_of(run),
+            data,
+            tasks,
+            config.recovery,
+            candidates=arguments.candidates,
+            seed=arguments.seed,
+            folder=folder,
+            progress=progress,
+        )
+
+
+def _show_fidelity(run: Path, folder: Path, quiet: bool) -> None:
+    """Write the page; print the table unless quiet, and the page's path."""
+    from rich.console import Console
+
+    from ..report import fidelity_report, fidelity_table
+    from ..report import report as write_report
+
+    page = fidelity_report(folder)
+    if not quiet:
+        Console().print(fidelity_table(folder))
+    print(page if quiet else f"fidelity: {page}")
+    if (run / "report.html").exists():
+        write_report(run)  # which links to it
 
 
 def _recover(config: Config, run: Path, recovery: "Recovery", quiet: bool) -> None:

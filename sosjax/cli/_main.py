@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_searches(command)
     _add_recovery(command)
+    _add_fidelity(command)
     _add_readers(command)
     return parser
 
@@ -125,6 +126,20 @@ def _add_recovery(command: Callable[..., argparse.ArgumentParser]) -> None:
     recover.add_argument("--parts", metavar="P", help="what is trained: all, norms or low-rank")
     recover.add_argument(
         "--quiet", action="store_true", help="print nothing but the path of the report"
+    )
+
+
+def _add_fidelity(command: Callable[..., argparse.ArgumentParser]) -> None:
+    text = "compare the fitness of a run with errors after recovery"
+    fidelity = command("fidelity", _commands.fidelity, text)
+    fidelity.add_argument("run", metavar="RUN", help="the folder of a finished run")
+    fidelity.add_argument(
+        "--candidates", type=int, default=40, metavar="N", help="for each task (default: 40)"
+    )
+    fidelity.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    fidelity.add_argument("--out", metavar="DIR", help="default: RUN/fidelity")
+    fidelity.add_argument(
+        "--quiet", action="store_true", help="print nothing but the path of the page"
     )
 
 

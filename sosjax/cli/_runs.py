@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CONFIG_NAME = "config.toml"
 RECOVERED = "recovered"
 """The folder of a run's recovered sets, in the run's own."""
+FIDELITY = "fidelity"
+"""The folder of a run's fidelity comparison, in the run's own."""
 
 
 def config_of(folder: Path) -> Config:
@@ -79,6 +81,8 @@ def require_same(folder: Path, asked: dict[str, Any]) -> None:
     try:
         RunFolder.open(folder, asked)
     except InputError as error:
+        if not (folder / "run.json").exists():
+            raise
         raise InputError(f"{str(error).removesuffix('.')}; to begin anew, remove it.") from None
 
 

@@ -1,6 +1,7 @@
 """How far a cheap judgement agrees with a dear one: rank correlations, and what a choice costs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -25,12 +26,11 @@ def kendall(one: np.ndarray, other: np.ndarray) -> float | None:
     return _correlation(one, other, stats.kendalltau)
 
 
-def _correlation(one: np.ndarray, other: np.ndarray, measure: object) -> float | None:
+def _correlation(one: np.ndarray, other: np.ndarray, measure: Callable[..., Any]) -> float | None:
     # Ranks first: differences of infinities are no numbers.
     ranks = [stats.rankdata(values) for values in (one, other)]
     if len(ranks[0]) < 3 or any(np.ptp(rank) == 0 for rank in ranks):
         return None
-    assert callable(measure)
     return round(float(np.clip(measure(*ranks).statistic, -1, 1)), 6)
 
 

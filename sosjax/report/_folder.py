@@ -13,6 +13,8 @@ from ._result import COSTS, Environment, Generation, Group, Jack, Member, Result
 
 VERSIONS = {"sosjax-sets": (1, 2), "sosjax-run": (1,)}
 """The versions of `sets.json` and of `run.json` that this reads."""
+FIDELITY = "fidelity/fidelity.html"
+"""The page of a run's fidelity comparison, in the run's folder."""
 RECOVERED = "recovered"
 """The folder of the recovered sets, in the run's own."""
 
@@ -58,6 +60,7 @@ def read_folder(folder: Path, unrecovered: bool = False) -> Result:
         recovery=sets.texts("recovery"),
         tasks=_joined(_tasks(sets, groups), _tasks(before, groups) if before else ()),
         journal=_journal(folder / "journal.jsonl"),
+        fidelity=FIDELITY if (folder / FIDELITY).exists() else "",
         **_made_with(folder / "run.json"),
     )
 

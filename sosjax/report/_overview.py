@@ -92,7 +92,7 @@ def method(result: Result) -> str:
         f"test error of the member that a limit of that size would select. The uniform baseline "
         f"keeps the same share of every group, its best units by Taylor importance, and is judged "
         f"in the same way. Costs ({costs}) are those of the shrunk network.</p>{_recovery(result)}"
-        f"{_notes(result)}"
+        f"{_fidelity(result)}{_notes(result)}"
         f'<dl class="settings">{settings}{versions}</dl></section>'
     )
 
@@ -113,6 +113,15 @@ def _recovery(result: Result) -> str:
         "what another member beats after it is left out. The thin line is the set before; the "
         "uniform baseline was not recovered, so compare it with that line.</p>"
         f'<dl class="settings">{_terms(_named(result.recovery))}</dl>'
+    )
+
+
+def _fidelity(result: Result) -> str:
+    if not result.fidelity:
+        return ""
+    return (
+        f'<p>How far the fitness agrees with errors after recovery: <a href="{result.fidelity}">'
+        "fidelity</a>.</p>"
     )
 
 

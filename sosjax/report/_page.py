@@ -42,13 +42,13 @@ def report(folder: Path, unrecovered: bool = False) -> Path:
 
 
 def _page(result: Result) -> str:
-    style, script = _beside("page.css"), _beside("page.js")
+    style, script = beside("page.css"), beside("page.js")
     panels = "".join(panel(index, task, result) for index, task in enumerate(result.tasks))
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">
+<meta http-equiv="Content-Security-Policy" content="{policy(style, script)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{escape(result.name)} - Set of Sets</title>
@@ -74,10 +74,11 @@ def _page(result: Result) -> str:
 """
 
 
-def _policy(style: str, script: str) -> str:
-    """Allow the two inline texts by their digests and nothing else, above all no network."""
+def policy(style: str, script: str | None = None) -> str:
+    """Allow the inline texts by their digests and nothing else, above all no network."""
+    scripts = "" if script is None else f"script-src '{_digest(script)}'; "
     return (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        f"default-src 'none'; style-src '{_digest(style)}'; {scripts}"
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -86,7 +87,8 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _beside(name: str) -> str:
+def beside(name: str) -> str:
+    """Return the text of a file of this room."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 

@@ -114,6 +114,7 @@ class Result:
       recovery: how the members were recovered, as text; empty if they were not.
       versions: library to version; empty if the run recorded none.
       machine: what the run recorded of its machine.
+      fidelity: where the page of a fidelity comparison is, from the run's folder; empty if none.
       journal: by rising generation; empty if there is no journal.
     """
 
@@ -135,6 +136,7 @@ class Result:
     versions: Mapping[str, str]
     machine: Mapping[str, str]
     journal: tuple[Generation, ...]
+    fidelity: str = ""
 
 
 def best(members: Iterable[Member]) -> Member | None:
