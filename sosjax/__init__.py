@@ -30,6 +30,7 @@ from .models._jat import Jat as Jat
 from .models._load import fashion_resnet as fashion_resnet
 from .models._load import load as load
 from .pareto._indicators import log_hypervolume as log_hypervolume
+from .recover._fidelity import fidelity as fidelity
 from .recover._recover import recover as recover
 from .report import report as report
 from .search._adapt import adapt as adapt

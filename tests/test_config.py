@@ -10,6 +10,7 @@ from sosjax._errors import InputError
 from sosjax.cli._config import example_text, parse_config, read_config, with_seed
 from sosjax.cli._keys import KEYS
 from sosjax.environments._environment import Environment
+from sosjax.fitness._recovery import Recovery
 from sosjax.search._settings import Settings
 
 MODEL = '[model]\nname = "fashion-resnet"\n'
@@ -26,6 +27,7 @@ def parse(text, folder):
 def test_example_is_valid_and_means_the_defaults(tmp_path):
     config = parse(example_text(), tmp_path)
     assert config.settings == Settings()
+    assert config.recovery == Recovery()
     assert config.text == example_text()
     assert [task.name for task in config.tasks] == ["tops", "accessories", "long", "summer"]
     assert config.environments == (
@@ -53,9 +55,14 @@ def test_search_keys_are_the_fields_of_settings():
     assert set(KEYS["search"]) == {field.name for field in dataclasses.fields(Settings)}
 
 
+def test_recovery_keys_are_the_fields_of_recovery():
+    assert set(KEYS["recovery"]) == {field.name for field in dataclasses.fields(Recovery)}
+
+
 def test_small_configuration_has_defaults(tmp_path):
     config = parse(SMALL, tmp_path)
     assert config.settings == Settings()
+    assert config.recovery == Recovery()
     assert config.environments == ()
 
 
@@ -66,8 +73,9 @@ def test_whole_numbers_serve_as_numbers(tmp_path):
 def test_seed_is_the_only_change(tmp_path):
     text = with_seed(example_text(), 7)
     assert parse(text, tmp_path).settings == Settings(seed=7)
+    assert parse(text, tmp_path).recovery == Recovery(seed=7)
     changed = set(text.splitlines()) ^ set(example_text().splitlines())
-    assert changed == {"seed = 0", "seed = 7"}
+    assert {line.split("#")[0].rstrip() for line in changed} == {"seed = 0", "seed = 7"}
 
 
 def test_byte_order_mark_and_windows_lines_are_read(tmp_path):
@@ -109,6 +117,12 @@ def sentence(text, folder):
         ("[search]\npoplation = 2", "`search.poplation` is not a known key"),
         ("[search]\npoplation = 2", "(did you mean `search.population`?)"),
         ("[search]\nclasses = 2", "(did you mean `tasks.classes`?)"),
+        ("[recovery]\nepoch = 2", "(did you mean `recovery.epochs`?)"),
+        ("[recovery]\nepochs = 2.5", "`recovery.epochs` must be a whole number, got 2.5."),
+        ("[recovery]\nepochs = 0", "`recovery.epochs` must be a whole number from 1 to 1e+06"),
+        ("[recovery]\nparts = 'norm'", "got 'norm' (did you mean 'norms'?)."),
+        ("[recovery]\nimages = 9", "`recovery.images` must be at least a batch of 64, got 9."),
+        ("[[recovery]]\n", "`recovery` must be a section ([recovery]), got a list of sections."),
         ("[serch]\n", "`serch` is not a known key"),
         ("[serch]\n", "(did you mean `search`?)"),
         ("[[environments]]\nname = 'a'\nflop = 1", "(did you mean `environments.flops`?)"),

@@ -16,6 +16,7 @@ from ._keys import require_keys, wanted_key
 from ._model_choice import ModelChoice, model_choice
 
 if TYPE_CHECKING:
+    from ..fitness._recovery import Recovery
     from ..models._jat import Jat
     from ..search._settings import Settings
     from ..tasks._dataset import Dataset
@@ -51,6 +52,7 @@ class Config:
       tasks: one or more tasks with different names.
       environments: any number, with different names.
       settings: of the search.
+      recovery: of the members that it finds.
       text: the file's content, which means the same wherever it is put.
     """
 
@@ -59,6 +61,7 @@ class Config:
     tasks: tuple[TaskChoice, ...]
     environments: tuple[Environment, ...]
     settings: "Settings"
+    recovery: "Recovery"
     text: str
 
     def load(self) -> tuple["Jat", "Dataset | None", tuple[Task, ...]]:
@@ -79,8 +82,8 @@ def example_text() -> str:
 
 
 def with_seed(text: str, seed: int) -> str:
-    """Return the example configuration with another seed."""
-    return re.sub(r"(?m)^seed = .*$", f"seed = {seed}", text)
+    """Return the example configuration with another seed of search and recovery."""
+    return re.sub(r"(?m)^seed = \d+", f"seed = {seed}", text)
 
 
 def read_config(path: Path) -> Config:
@@ -147,7 +150,9 @@ def parse_config(text: str, folder: Path, name: str) -> Config:
         for number, table in enumerate(content.get("environments", ()), start=1)
     )
     require_unique("environments", [environment.name for environment in environments])
-    return Config(model, data, tasks, environments, _settings(content.get("search", {})), text)
+    settings = _settings(content.get("search", {}))
+    recovery = _recovery(content.get("recovery", {}))
+    return Config(model, data, tasks, environments, settings, recovery, text)
 
 
 def _base(content: dict[str, Any], folder: Path, text: str) -> tuple[Path, str]:
@@ -197,3 +202,10 @@ def _settings(table: dict[str, Any]) -> "Settings":
         key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
     }
     return Settings(**values)
+
+
+def _recovery(table: dict[str, Any]) -> "Recovery":
+    from ..fitness._recovery import Recovery
+
+    require_keys("recovery", table)
+    return Recovery(**table)

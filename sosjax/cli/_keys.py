@@ -11,7 +11,7 @@ REMOVAL = ("protect", "only", "granularity")
 # What the value of each key must be: one of the kinds of `KINDS`.
 KEYS = {
     "": {"base": "text", "model": "section", "data": "section", "search": "section"}
-    | {"tasks": "sections", "environments": "sections"},
+    | {"recovery": "section", "tasks": "sections", "environments": "sections"},
     "model": {"name": "text", "path": "text", "family": "text", "options": "section"}
     | {"protect": "texts", "only": "texts", "granularity": "whole"},
     "data": {"name": "text", "folder": "text", "format": "text", "path": "text"}
@@ -27,6 +27,10 @@ KEYS = {
     | {"population": "whole", "generations": "whole", "images": "whole", "calibration": "whole"}
     | {"rmp": "number", "directions": "whole", "low": "number", "high": "number"}
     | {"chunk": "whole", "checkpoint_every": "whole", "seed": "whole"},
+    "recovery": {"epochs": "whole", "patience": "whole", "images": "whole", "parts": "text"}
+    | {"rank": "whole", "batch": "whole", "rate": "number", "warmup": "number", "decay": "number"}
+    | {"distillation": "number", "temperature": "number", "together": "whole"}
+    | {"rounds": "whole", "further": "whole", "seed": "whole"},
 }
 
 
