@@ -34,6 +34,7 @@ from sosjax import (
     certify,
     load,
     load_sets,
+    recover,
     resume,
     search,
 )
@@ -376,5 +377,7 @@ def test_the_kept_network_is_the_one_that_members_are_of(tmp_path):
     assert same(jat, adapted())
     assert contents(sets) == contents(search(adapted(), make_data(), TASKS, (), SETTINGS))
     assert certify(jat, sets.tasks[0].members[0]).holds
+    with pytest.raises(InputError, match="`jat` must be the network of the sets as it was adapted"):
+        recover(network(), sets, make_data(), TASKS)
     dense = sets.facts["adaptation"]["dense"]
     assert dense["legs"]["after"] == sets.tasks[0].jack.validation_error

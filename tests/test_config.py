@@ -10,6 +10,7 @@ from sosjax._errors import InputError
 from sosjax.cli._config import example_text, parse_config, read_config, with_seed
 from sosjax.cli._keys import KEYS
 from sosjax.environments._environment import Environment
+from sosjax.fitness._adaptation import Adaptation
 from sosjax.fitness._recovery import Recovery
 from sosjax.search._settings import Settings
 
@@ -40,7 +41,7 @@ def test_example_is_valid_and_means_the_defaults(tmp_path):
 
 
 def test_example_shows_every_key_and_no_other():
-    every_line = re.sub(r"(?m)^# (\w+ = )", r"\1", example_text())
+    every_line = re.sub(r"(?m)^# (\w+ = |\[\w+\]$)", r"\1", example_text())
     shown = {"": set()}
     for key, value in tomllib.loads(every_line).items():
         shown[""].add(key)
@@ -53,6 +54,16 @@ def test_example_shows_every_key_and_no_other():
 
 def test_search_keys_are_the_fields_of_settings():
     assert set(KEYS["search"]) == {field.name for field in dataclasses.fields(Settings)}
+
+
+def test_adaptation_is_as_asked_or_none(tmp_path):
+    assert set(KEYS["adaptation"]) == {field.name for field in dataclasses.fields(Adaptation)}
+    assert parse(SMALL, tmp_path).adaptation is None
+    assert parse(example_text(), tmp_path).adaptation is None
+    assert parse(SMALL + "[adaptation]\n", tmp_path).adaptation == Adaptation()
+    shown = re.sub(r"(?m)^# (\w+ = |\[\w+\]$)", r"\1", example_text())
+    values = tomllib.loads(shown)["adaptation"]
+    assert Adaptation(**values | {"images": None}) == Adaptation()
 
 
 def test_recovery_keys_are_the_fields_of_recovery():
@@ -117,6 +128,9 @@ def sentence(text, folder):
         ("[search]\npoplation = 2", "`search.poplation` is not a known key"),
         ("[search]\npoplation = 2", "(did you mean `search.population`?)"),
         ("[search]\nclasses = 2", "(did you mean `tasks.classes`?)"),
+        ("[adaptation]\nepoch = 2", "(did you mean `adaptation.epochs`?)"),
+        ("[adaptation]\nrate = '1'", "`adaptation.rate` must be a number, got '1'."),
+        ("[adaptation]\nlow = 0.9\nhigh = 0.8", "`adaptation.high` must be a number from 0.9 to"),
         ("[recovery]\nepoch = 2", "(did you mean `recovery.epochs`?)"),
         ("[recovery]\nepochs = 2.5", "`recovery.epochs` must be a whole number, got 2.5."),
         ("[recovery]\nepochs = 0", "`recovery.epochs` must be a whole number from 1 to 1e+06"),

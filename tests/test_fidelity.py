@@ -185,9 +185,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-def test_an_interrupted_comparison_goes_on_to_the_same_result(
-    tmp_path, monkeypatch, small_levels
-):
+def test_an_interrupted_comparison_goes_on_to_the_same_result(tmp_path, monkeypatch, small_levels):
     folder, save, told = tmp_path / "fidelity", _heal.save_checkpoint, []
 
     def killed(*arguments):

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
 def resume(arguments: argparse.Namespace) -> None:
     """Continue a run from its last checkpoint."""
     folder = Path(arguments.run)
-    config = config_of(folder)
+    config = config_of(folder, adapted=False)
     with _resumable(folder):
         _resume(config, folder, arguments.quiet)
         _show(folder, arguments.quiet)
@@ -195,14 +195,21 @@ def _search(config: Config, folder: Path, quiet: bool) -> "SetOfSets":
 
     with reporting(quiet) as progress:
         progress({"event": f"ranking units and compiling, for {len(config.tasks)} tasks"})
-        return search(*_asked(config), folder=folder, config=config.text, progress=progress)
+        return search(
+            *_asked(config),
+            adaptation=config.adaptation,
+            folder=folder,
+            config=config.text,
+            progress=progress,
+        )
 
 
 def _resume(config: Config, folder: Path, quiet: bool) -> "SetOfSets":
     from ..search._search import resume as resume_search
 
     with reporting(quiet) as progress:
-        return resume_search(*_asked(config), folder, progress=progress)
+        asked = _asked(config)
+        return resume_search(*asked, folder, progress=progress, adaptation=config.adaptation)
 
 
 def _asked(config: Config) -> tuple[Any, Any, Any, Any, Any]:
@@ -239,8 +246,8 @@ def _certified(run: Path, place: Path, member: "Member") -> str:
 
     if not (run / CONFIG_NAME).exists():
         return "none: the network of a run of the library is not at hand"
-    model = read_config(run / CONFIG_NAME).model
-    return str(kept_certificate(place, model.load, member)).replace("\n", "\n" + 18 * " ")
+    load = config_of(run).model.load
+    return str(kept_certificate(place, load, member)).replace("\n", "\n" + 18 * " ")
 
 
 def _written(folder: Path, member: "Member", count: int) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,13 @@ FIDELITY = "fidelity"
 """The folder of a run's fidelity comparison, in the run's own."""
 
 
-def config_of(folder: Path) -> Config:
+def config_of(folder: Path, adapted: bool = True) -> Config:
     """Read the configuration that a run keeps.
+
+    Args:
+      folder: the run's.
+      adapted: whether the network is meant as the run's adaptation, if it has one, has made it;
+        else as it was before.
 
     Raises:
       InputError: it is no run folder, or one of the library.
@@ -34,7 +40,12 @@ def config_of(folder: Path) -> Config:
         f"`RUN` must be a run of the command line, got one of the library, without {CONFIG_NAME}: "
         f"{folder}.",
     )
-    return read_config(path)
+    config = read_config(path)
+    if config.adaptation is None or not adapted:
+        return config
+    from ..models._adapted import JACK_NAME
+
+    return replace(config, model=replace(config.model, adapted=folder / JACK_NAME))
 
 
 def chosen_folder(folder: Path, unrecovered: bool) -> Path:

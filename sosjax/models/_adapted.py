@@ -2,8 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-from .._errors import InputError
+from .._errors import InputError, require
 from ._jat import Jat
 from ._weights import load_metadata, load_weights, save_weights
 
@@ -29,9 +30,21 @@ def load_adapted(path: Path, jat: Jat) -> Jat:
     Raises:
       InputError: the file is missing or damaged, or the weights are another network's.
     """
-    params = load_weights(path, jat.bare_params)
+    adaptation = adaptation_in(path)
+    require(adaptation is not None, f"{path} must say how it was adapted, got no word of it.")
+    return jat.with_params(load_weights(path, jat.bare_params), adaptation)
+
+
+def adaptation_in(path: Path) -> dict[str, Any] | None:
+    """Return what a safetensors file says of the adaptation of its network; `None` if nothing.
+
+    Raises:
+      InputError: the file is missing or damaged.
+    """
+    described = load_metadata(path).get("adaptation")
     try:
-        adaptation = dict(json.loads(load_metadata(path)["adaptation"]))
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"{path} must say how it was adapted, got no or a damaged text.") from None
-    return jat.with_params(params, adaptation)
+        return None if described is None else dict(json.loads(described))
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{path} must say in JSON how it was adapted, got a damaged text."
+        ) from None

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._errors import require
 from ..fitness._recovery import Recovery
+from ..models._adapted import JACK_NAME
 from ..models._jat import Jat
 from ..pareto._dominance import nondominated
 from ..search._asked import check_asked
@@ -112,6 +113,11 @@ def check_sets(jat: Jat, sets: SetOfSets, tasks: Sequence[Task]) -> None:
         kept[: len(groups)] == groups,
         f"`jat` must be the network of the sets, {sets.facts['network']['name']} with "
         f"{len(kept)} groups, got {jat.name} with other groups.",
+    )
+    require(
+        sets.facts.get("adaptation") == jat.adaptation,
+        f"`jat` must be the network of the sets as it was adapted (a run keeps its weights as "
+        f"{JACK_NAME}), got {jat.name} with other weights.",
     )
 
 
