@@ -83,6 +83,13 @@ class Recovery:
 
     def optimiser(self, steps: int) -> optax.GradientTransformation:
         """Return Adam with its schedule for so many steps."""
-        warm = max(1, round(self.warmup * steps))
-        schedule = optax.warmup_cosine_decay_schedule(0.0, self.rate, warm, max(steps, warm + 1))
-        return optax.adamw(schedule, weight_decay=self.decay)
+        return scheduled_adam(self.rate, self.warmup, self.decay, steps)
+
+
+def scheduled_adam(
+    rate: float, warmup: float, decay: float, steps: int
+) -> optax.GradientTransformation:
+    """Return Adam whose rate rises in a share of so many steps and then falls by a cosine to 0."""
+    warm = max(1, round(warmup * steps))
+    schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warm, max(steps, warm + 1))
+    return optax.adamw(schedule, weight_decay=decay)

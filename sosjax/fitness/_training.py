@@ -1,6 +1,5 @@
 """Gradient steps for sub-networks: pure functions of states; whoever calls them jits them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
@@ -13,6 +12,7 @@ from .._types import Array, Float, Int
 from ..graph._subject import Subject
 from ._batch import TaskBatch
 from ._error import cross_entropy, error_rate, finite_share, unexplained
+from ._loss import training_loss
 from ._low_rank import adapted, factors
 from ._recovery import Recovery
 from ._trainable import trainable
@@ -159,34 +159,6 @@ class Trainer:
     def _loss(self, params: Any, lesson: Lesson, rows: Array) -> Array:
         task = lesson.task
         outputs = self._outputs(params, task.inputs[rows], estimate=bool(self.graph.statistics))
-        targets, teacher = task.targets[rows], lesson.teacher[rows]
-        if self.kind == "values":
-
-            def square(wanted: Array) -> Array:
-                gaps = (outputs - wanted) ** 2 / task.scale
-                return jnp.where(task.valid, gaps, 0).sum(-1)
-
-            return self._mixed(square(targets), lambda: square(teacher)).mean()
-        if self.kind == "tokens":
-            wanted = targets >= 0
-            hard = optax.softmax_cross_entropy_with_integer_labels(outputs, jnp.maximum(targets, 0))
-            each = self._mixed(hard, lambda: self._apart(outputs, teacher))
-            return jnp.where(wanted, each, 0).sum() / jnp.maximum(wanted.sum(), 1)
-        outputs = jnp.where(task.valid, outputs, -1e9)
-        hard = optax.softmax_cross_entropy(outputs, targets)
-        soft = lambda: self._apart(outputs, jnp.where(task.valid, teacher, -1e9))  # noqa: E731
-        return self._mixed(hard, soft).mean()
-
-    def _mixed(self, hard: Array, soft: Callable[[], Array]) -> Array:
-        """Return the loss of targets and that of the Jack's outputs by their shares."""
-        share = self.recovery.distillation
-        return (1 - share) * hard + share * soft() if share else hard
-
-    def _apart(self, outputs: Array, teacher: Array) -> Array:
-        """Return the divergence of the outputs from the teacher's, times the squared temperature.
-
-        The square keeps the size of its gradient, whatever the temperature.
-        """
-        heat = self.recovery.temperature
-        logs, wanted = jax.nn.log_softmax(outputs / heat), jax.nn.log_softmax(teacher / heat)
-        return heat**2 * (jnp.exp(wanted) * (wanted - logs)).sum(-1)
+        share, heat = self.recovery.distillation, self.recovery.temperature
+        targets, teacher = task.targets[rows], lesson.teacher[rows] if share else None
+        return training_loss(self.kind, task, outputs, targets, teacher, share, heat)

@@ -11,6 +11,7 @@ import numpy as np
 from .._errors import require, require_unique
 from .._tree import named_leaves
 from ..environments._environment import Environment
+from ..fitness._adaptation import Adaptation
 from ..models._jat import Jat
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task, data_of
@@ -118,6 +119,7 @@ def asked_of(
     tasks: Sequence[Task],
     environments: Sequence[Environment],
     settings: Settings,
+    adaptation: Adaptation | None = None,
 ) -> dict[str, Any]:
     """Return what identifies a search, as JSON: a run is only resumed with the same."""
     weights = hashlib.sha256()
@@ -143,6 +145,7 @@ def asked_of(
         ],
         "environments": [asdict(environment) for environment in environments],
         "settings": asdict(settings),
+        "adaptation": None if adaptation is None else asdict(adaptation),
     }
 
 
