@@ -68,13 +68,17 @@ def judge(
     chosen = _chosen(problem, seen, kept, finite, parts)
     unseen = np.asarray(errors(params, problem.test, rows._replace(wanted=chosen), carried))
     masks, carried = jax.tree.map(np.asarray, (rows.masks, carried))
+    weights = jax.jit(kernel.weights)
 
     def member(number: int, row: int) -> Member:
+        task = jax.tree.map(lambda leaf: leaf[number], problem.calibration)
+        own = [mask[number, row] for mask in masks]
         return _member(
             problem.tasks[number],
-            [mask[number, row] for mask in masks],
+            own,
             jax.tree.map(lambda leaf: leaf[number, row], carried),
             _scores(problem, number, kept[number, row], seen[number, row], unseen[number, row]),
+            problem.jat.graph.cut_leaves(params, weights(params, task, own), own),
         )
 
     return [
@@ -189,7 +193,13 @@ def _visit(one: Any, batches: tuple, wanted: Array, rows: tuple) -> Any:
     return jax.lax.map(one_task, (batches, wanted, rows))
 
 
-def _member(task: Task, masks: list[np.ndarray], carried: Calibrated, scores: Scores) -> Member:
+def _member(
+    task: Task,
+    masks: list[np.ndarray],
+    carried: Calibrated,
+    scores: Scores,
+    weights: dict[str, Any],
+) -> Member:
     classes = len(task.classes)
     nothing = np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
     kernel, bias = nothing if carried.head is None else map(np.asarray, carried.head)
@@ -201,6 +211,7 @@ def _member(task: Task, masks: list[np.ndarray], carried: Calibrated, scores: Sc
         statistics={name: np.asarray(leaf) for name, leaf in carried.statistics.items()},
         kernel=kernel[:, :classes],
         bias=bias[:classes],
+        weights={name: np.asarray(leaf) for name, leaf in weights.items()},
     )
 
 

@@ -262,8 +262,8 @@ class _Search:
             lambda: self.strategy.tell(tell_key, children, fitness, memory, self.params)[0],
         )
         front = memory.fitness.reshape(tasks, -1, fitness.shape[-1])
-        plain = jnp.concatenate([front[..., :1], 10 ** front[..., 1:]], -1)
-        volumes = jax.vmap(log_hypervolume)(plain, jnp.asarray(self.problem.dense))
+        plain, dense = self.problem.plain(front), jnp.asarray(self.problem.dense)
+        volumes = jax.vmap(log_hypervolume)(plain, dense)
         return _Progressed(memory, state.rankings, state.generation + 1), volumes
 
     def _line(self, generation: int, volumes: np.ndarray, seconds: float) -> dict[str, Any]:
@@ -297,8 +297,12 @@ class _Search:
                 len(found) > 0,
                 f"`tasks` {task.name} must have a candidate with a finite error, got none.",
             )
+            first = self.settings.objectives[0] == "error"
             members = [
-                replace(member, scores=replace(member.scores, search_error=share(seen[row])))
+                replace(
+                    member,
+                    scores=replace(member.scores, search_error=share(seen[row]) if first else None),
+                )
                 for row, member in found.items()
             ]
             members.sort(key=lambda member: (member.scores.parameters, member.scores.flops))
