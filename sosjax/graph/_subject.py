@@ -192,7 +192,7 @@ class Subject:
         if not leaves:
             return {}
         full = with_leaves(params, named_leaves(params) | leaves)
-        resized = self.resized(self._outputs(params))
+        resized = self.resized(self.outputs(params))
         small = named_leaves(self.graph.cut_params(full, masks, resized))
         return {name: np.asarray(small[name]) for name in leaves}
 

@@ -49,5 +49,7 @@ def ward_of(problem: Problem, recovery: Recovery) -> Ward:
         else jnp.zeros(batch.inputs.shape[:2])
     )
     parts = (batch, problem.calibration, problem.validation)
-    batch, calibration, validation = (part._replace(solved=None, penalty=None) for part in parts)
+    # What a fitness knows beyond the examples is none of a member's that has its own weights.
+    bare = {"solved": None, "penalty": None, "known": None, "jack": None}
+    batch, calibration, validation = (part._replace(**bare) for part in parts)
     return Ward(Lesson(batch, teacher), calibration, validation)

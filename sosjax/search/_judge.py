@@ -1,6 +1,6 @@
 """The end of a search: calibrate, choose on validation data, report on test data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -67,19 +67,10 @@ def judge(
     finite = np.asarray(rows.wanted) & np.isfinite(seen)
     chosen = _chosen(problem, seen, kept, finite, parts)
     unseen = np.asarray(errors(params, problem.test, rows._replace(wanted=chosen), carried))
-    masks, carried = jax.tree.map(np.asarray, (rows.masks, carried))
-    weights = jax.jit(kernel.weights)
+    made = _maker(problem, rows, carried)
 
     def member(number: int, row: int) -> Member:
-        task = jax.tree.map(lambda leaf: leaf[number], problem.calibration)
-        own = [mask[number, row] for mask in masks]
-        return _member(
-            problem.tasks[number],
-            own,
-            jax.tree.map(lambda leaf: leaf[number, row], carried),
-            _scores(problem, number, kept[number, row], seen[number, row], unseen[number, row]),
-            problem.jat.graph.cut_leaves(params, weights(params, task, own), own),
-        )
+        return made(number, row, seen[number, row], unseen[number, row])
 
     return [
         (
@@ -107,19 +98,31 @@ def calibrated(problem: Problem, rows: Candidates) -> list[list[Member]]:
     carried = jax.jit(partial(_calibrated, kernel))(params, problem.calibration, rows)
     errors = jax.jit(partial(_errors, kernel))(params, problem.validation, rows, carried)
     finite = np.asarray(rows.wanted) & np.isfinite(errors)
-    seen, masks, carried = jax.tree.map(np.asarray, (errors, rows.masks, carried))
-
-    def member(number: int, row: int) -> Member:
-        own = [mask[number, row] for mask in masks]
-        kept = np.array([mask.sum() for mask in own])
-        scores = _scores(problem, number, kept, seen[number, row], np.nan)
-        carries = jax.tree.map(lambda leaf: leaf[number, row], carried)
-        return _member(problem.tasks[number], own, carries, scores)
-
+    made, seen = _maker(problem, rows, carried), np.asarray(errors)
     return [
-        [member(number, row) for row in np.flatnonzero(finite[number]).tolist()]
-        for number in range(len(problem.tasks))
+        [made(number, row, seen[number, row], np.nan) for row in np.flatnonzero(own).tolist()]
+        for number, own in enumerate(finite)
     ]
+
+
+def _maker(problem: Problem, rows: Candidates, carried: Calibrated) -> Callable[..., Member]:
+    """Return what makes a row of a task a member, given its two errors."""
+    graph, params = problem.jat.graph, problem.jat.params
+    masks, carried = jax.tree.map(np.asarray, (rows.masks, carried))
+    weights = jax.jit(problem.kernel.weights)
+
+    def made(number: int, row: int, seen: Any, unseen: Any) -> Member:
+        task = jax.tree.map(lambda leaf: leaf[number], problem.calibration)
+        own = [mask[number, row] for mask in masks]
+        return _member(
+            problem.tasks[number],
+            own,
+            jax.tree.map(lambda leaf: leaf[number, row], carried),
+            _scores(problem, number, np.array([mask.sum() for mask in own]), seen, unseen),
+            graph.cut_leaves(params, weights(params, task, own), own),
+        )
+
+    return made
 
 
 def _chosen(
