@@ -14,6 +14,8 @@ from .deploy._export import load_network as load_network
 from .deploy._export import load_stablehlo as load_stablehlo
 from .deploy._network import Network as Network
 from .deploy._network import shrink as shrink
+from .deploy._translator import Translator as Translator
+from .deploy._translator import text_scores as text_scores
 from .environments._environment import Environment as Environment
 from .fitness._kernel import Kernel as Kernel
 from .fitness._recovery import Recovery as Recovery

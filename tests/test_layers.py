@@ -81,6 +81,7 @@ def test_foreign_libraries_enter_by_one_room(file):
     inside = file.relative_to(ROOT).as_posix()
     entries = {
         "evosax": "strategies/_evosax.py",
+        "huggingface_hub": "models/_hub.py",
         "orbax": "search/",
         "safetensors": "models/_weights.py",
     }

@@ -34,7 +34,10 @@ class Recovery:
       temperature: of that distance between classes.
       together: at most so many members in one program; what it holds in memory is four times
         their weights.
-      seed: of the order of examples, and of low-rank updates.
+      rounds: how often further members are sought near the front, by a forecast of what recovery
+        makes of a sub-network that is learnt from those recovered before; 0: none.
+      further: new members for each task and round.
+      seed: of the order of examples, of low-rank updates and of the search for further members.
 
     Raises:
       InputError: a value is out of its range.
@@ -52,6 +55,8 @@ class Recovery:
     distillation: float = 0.5
     temperature: float = 2.0
     together: int = 32
+    rounds: int = 2
+    further: int = 12
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -72,6 +77,8 @@ class Recovery:
         require_number("recovery.distillation", self.distillation, 0, 1)
         require_number("recovery.temperature", self.temperature, 0.1, 100)
         require_number("recovery.together", self.together, 1, whole=True)
+        require_number("recovery.rounds", self.rounds, 0, 100, whole=True)
+        require_number("recovery.further", self.further, 1, whole=True)
         require_number("recovery.seed", self.seed, 0, 2**32 - 1, whole=True)
 
     def optimiser(self, steps: int) -> optax.GradientTransformation:

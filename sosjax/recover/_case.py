@@ -33,7 +33,6 @@ class Healed:
       lost: whether its numbers went beyond all bounds.
       before: validation error as it came.
       after: validation error of the best epoch.
-      test: test error of the best epoch.
     """
 
     weights: dict[str, np.ndarray]
@@ -41,4 +40,3 @@ class Healed:
     lost: bool
     before: float
     after: float
-    test: float

@@ -14,7 +14,6 @@ from ..fitness._recovery import Recovery
 from ..fitness._training import Trainer
 from ..search._checkpoint import load_checkpoint, save_checkpoint
 from ..search._problem import Problem
-from ..search._run_folder import RunFolder
 from ._bucket import Bucket, buckets, cropped, placed, widened
 from ._case import Case, Healed
 from ._healing import Healing, Patient
@@ -27,7 +26,7 @@ def heal(
     problem: Problem,
     cases: Sequence[Case],
     recovery: Recovery,
-    run: RunFolder | None = None,
+    place: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Healed]:
     """Train sub-networks, those of like widths in one program.
@@ -36,7 +35,7 @@ def heal(
       problem: the network and the examples.
       cases: the sub-networks, of all tasks.
       recovery: how to train.
-      run: where to keep checkpoints.
+      place: a folder to keep checkpoints in.
       progress: as for `recover`.
 
     Returns:
@@ -50,10 +49,10 @@ def heal(
     sorted_in = buckets(problem.jat, masks, outputs, examples, recovery.together)
     for number, bucket in enumerate(sorted_in):
         name = f"bucket {number + 1} of {len(sorted_in)}, {len(bucket.rows)} members"
-        place = None if run is None else run.checkpoints / f"bucket-{number:03d}"
+        own_place = None if place is None else place / f"bucket-{number:03d}"
         own = [cases[row] for row in bucket.rows]
         full = _Bucketful(problem, ward, recovery, bucket, own)
-        found |= dict(zip(bucket.rows, full.run(place, name, progress or _silent), strict=True))
+        found |= dict(zip(bucket.rows, full.run(own_place, name, progress or _silent), strict=True))
     return [found[row] for row in range(len(cases))]
 
 
@@ -84,7 +83,7 @@ class _Bucketful:
         first = jax.jit(self.healing.admit)(keys, self.params, self.tasks, self.ward)
         before, patients, done = np.asarray(first.error), first, 0
         if place is not None:
-            place.parent.mkdir(exist_ok=True)
+            place.parent.mkdir(parents=True, exist_ok=True)
             kept, warnings = load_checkpoint(place, (jnp.zeros((), jnp.int32), first))
             for warning in warnings:
                 progress({"event": f"{name}: {warning}", "warning": True})
@@ -118,8 +117,7 @@ class _Bucketful:
         return bool(rests.all())
 
     def _healed(self, patients: Patient, before: np.ndarray) -> list[Healed]:
-        test = jax.jit(self.healing.errors)(patients.best, self.tasks, self.problem.test)
-        patients, test = jax.tree.map(np.asarray, (patients._replace(learner=None), test))
+        patients = jax.tree.map(np.asarray, patients._replace(learner=None))
         graph = self.problem.jat.graph
         found = []
         for row, (case, wide) in enumerate(zip(self.cases, self.bucket.wide, strict=True)):
@@ -134,7 +132,6 @@ class _Bucketful:
                     lost=bool(patients.lost[row]),
                     before=float(before[row]),
                     after=float(patients.error[row]),
-                    test=float(test[row]),
                 )
             )
         return found

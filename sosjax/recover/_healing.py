@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._tree import named_leaves, with_leaves
-from .._types import Array, Float, Int
-from ..fitness._batch import TaskBatch
+from .._types import Array, Int
 from ..fitness._training import Learner, Lesson, Trainer
 from ._ward import Ward
 
@@ -100,16 +99,6 @@ class Healing:
             return jax.lax.cond(rests, lambda: patient, lambda: treated(patient, there, task))
 
         return jax.lax.map(one, (patients, there, tasks), batch_size=self.lanes)
-
-    def errors(self, params: Any, tasks: Int[Array, " M"], batch: TaskBatch) -> Float[Array, " M"]:
-        """Return the members' errors on other examples of their tasks."""
-        batch = batch._replace(solved=None, penalty=None)
-
-        def one(row: Any) -> Array:
-            params, number = row
-            return self.trainer.error(params, jax.tree.map(lambda leaf: leaf[number], batch))
-
-        return jax.lax.map(one, (params, tasks), batch_size=self.lanes)
 
     def _sharpened(self, params: Any, lesson: Lesson) -> Any:
         """Return the parameters with the head's outputs turned into log odds, for classes."""

@@ -4,28 +4,25 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from .._errors import require
-from .._tree import named_leaves, with_leaves
 from ..fitness._recovery import Recovery
 from ..models._jat import Jat
 from ..pareto._dominance import nondominated
 from ..search._asked import check_asked
-from ..search._judge import share
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
 from ..search._settings import Settings
-from ..sets._member import Member
-from ..sets._set_of_sets import SetOfSets, TaskSet
+from ..sets._set_of_sets import SetOfSets
 from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
-from ._case import Case, Healed
-from ._heal import Progress, heal
+from ._heal import Progress
+from ._rounds import recovered
+from ._trial import Trial, told
 
 
 def recover(
@@ -39,6 +36,9 @@ def recover(
     progress: Progress | None = None,
 ) -> SetOfSets:
     """Train every member of every set further, on the search data of its task.
+
+    What recovery makes of them teaches where better ones are: as often as `recovery.rounds` says,
+    further members are sought by that knowledge and recovered alike.
 
     Removed units stay removed. Epochs are chosen on validation data; a member that no epoch makes
     better stays as it came, and so does one whose numbers go beyond all bounds. Test data is looked
@@ -71,20 +71,18 @@ def recover(
         if (path / JSON_NAME).exists():
             return load_sets(path)
     problem = Problem(jat, data, tasks, settings_of(sets))
-    cases = [
-        Case(number, member.masks, full_params(jat, member))
-        for number, task in enumerate(sets.tasks)
-        for member in task.members
-    ]
-    healed = iter(heal(problem, cases, recovery, run, progress))
+    place = None if run is None else run.checkpoints
+    trials = recovered(problem, sets, recovery, place, progress)
     found = [
-        _task_set(task, [_recovered(member, next(healed)) for member in task.members])
-        for task in sets.tasks
+        replace(task, members=told(problem, number, _unbeaten(own)))
+        for number, task in enumerate(sets.tasks)
+        for own in [[trial for trial in trials if trial.case.task == number]]
     ]
-    recovered = replace(sets, tasks=tuple(found), facts=sets.facts | {"recovery": asdict(recovery)})
+    facts = sets.facts | {"recovery": asdict(recovery) | {"recovered": len(trials)}}
+    found_sets = replace(sets, tasks=tuple(found), facts=facts)
     if run is not None:
-        save_sets(recovered, run.path)
-    return recovered
+        save_sets(found_sets, run.path)
+    return found_sets
 
 
 def settings_of(sets: SetOfSets) -> Settings:
@@ -93,30 +91,12 @@ def settings_of(sets: SetOfSets) -> Settings:
     return Settings(**{name: value for name, value in sets.facts.items() if name in known})
 
 
-def full_params(jat: Jat, member: Member) -> Any:
-    """Return a member's leaves at full size."""
-    leaves = member.leaves(named_leaves(jat.params), jat.graph.head)
-    return jat.graph.expanded(with_leaves(jat.params, leaves), member.weights, member.masks)
-
-
-def _recovered(member: Member, healed: Healed) -> Member:
-    scores = replace(
-        member.scores,
-        validation_error=share(healed.after),
-        test_error=share(healed.test),
-        epoch=healed.epoch,
-        validation_error_before=member.scores.validation_error,
-        test_error_before=member.scores.test_error,
-    )
-    return replace(member, scores=scores, weights=healed.weights)
-
-
-def _task_set(task: TaskSet, members: Sequence[Member]) -> TaskSet:
-    """Return the set of those that none beats."""
-    rows = [[one.scores.validation_error, *one.scores.costs.values()] for one in members]
+def _unbeaten(trials: Sequence[Trial]) -> list[Trial]:
+    """Return what no other beats on validation error and every cost, smallest first."""
+    rows = [[trial.healed.after, *trial.member.scores.costs.values()] for trial in trials]
     best = np.asarray(nondominated(jnp.asarray(rows, jnp.float32)))
-    left = [member for member, stays in zip(members, best.tolist(), strict=True) if stays]
-    return replace(task, members=tuple(left))
+    left = [trial for trial, stays in zip(trials, best.tolist(), strict=True) if stays]
+    return sorted(left, key=lambda one: (one.member.scores.parameters, one.member.scores.flops))
 
 
 def _check(jat: Jat, sets: SetOfSets, tasks: Sequence[Task]) -> None:

@@ -1,6 +1,7 @@
 """Sub-networks that a forecast likes, evolved for all tasks at once."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +45,7 @@ def seek(
 
         def one(task: Array, genes: Array) -> Array:
             kept = encoding.kept(genes)
-            mean, deviation = forecast(encoding.genes(kept), task)
+            mean, deviation = forecast(genes_of(encoding, kept, jnp), task)
             costs = problem.costs_of(kept, task)
             return jnp.concatenate([(mean - doubt * deviation)[:, None], jnp.log10(costs)], 1)
 
@@ -77,6 +78,20 @@ def ratios_of(problem: Problem) -> Ratios:
     """Return the keep ratios over one ranking of each group, with the blocks of the search."""
     graph = problem.jat.graph
     return Ratios(graph.sizes, graph.rules.granularity, problem.encoding.blocks)
+
+
+def genes_of(encoding: Ratios, kept: Any, xp: Any = np) -> Any:
+    """Return the gene of each count: the logarithm to the base of the group's size.
+
+    Args:
+      encoding: says what the counts are of.
+      kept: [..., G + blocks].
+      xp: numpy, or its like in JAX.
+    """
+    groups = len(encoding.sizes)
+    sizes = np.log(np.maximum(np.array(encoding.sizes, np.float32), 2))
+    ratios = xp.log(xp.maximum(kept[..., :groups], 1)) / sizes
+    return xp.concatenate([ratios, kept[..., groups:]], -1)
 
 
 def spread(costs: np.ndarray, count: int) -> list[int]:

@@ -93,6 +93,31 @@ def judge(
     ]
 
 
+def calibrated(problem: Problem, rows: Candidates) -> list[list[Member]]:
+    """Calibrate candidates on search data and look at validation data, not at test data.
+
+    Returns:
+      For each task the wanted candidates whose error is finite; their test error is yet NaN.
+    """
+    kernel, params = problem.kernel, problem.jat.params
+    carried = jax.jit(partial(_calibrated, kernel))(params, problem.calibration, rows)
+    errors = jax.jit(partial(_errors, kernel))(params, problem.validation, rows, carried)
+    finite = np.asarray(rows.wanted) & np.isfinite(errors)
+    seen, masks, carried = jax.tree.map(np.asarray, (errors, rows.masks, carried))
+
+    def member(number: int, row: int) -> Member:
+        own = [mask[number, row] for mask in masks]
+        kept = np.array([mask.sum() for mask in own])
+        scores = _scores(problem, number, kept, seen[number, row], np.nan)
+        carries = jax.tree.map(lambda leaf: leaf[number, row], carried)
+        return _member(problem.tasks[number], own, carries, scores)
+
+    return [
+        [member(number, row) for row in np.flatnonzero(finite[number]).tolist()]
+        for number in range(len(problem.tasks))
+    ]
+
+
 def _chosen(
     problem: Problem,
     seen: np.ndarray,
@@ -186,5 +211,5 @@ def _scores(problem: Problem, number: int, kept: np.ndarray, seen: Any, unseen: 
         **{name: int(cost) for name, cost in costs.items()},
         search_error=None,
         validation_error=share(seen),
-        test_error=share(unseen),
+        test_error=float("nan") if np.isnan(unseen) else share(unseen),
     )

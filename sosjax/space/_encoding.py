@@ -128,12 +128,19 @@ class Ratios:
         room = [(0, 0)] * (genes.ndim - 1) + [(0, self.dimensions - len(self.sizes))]
         return jnp.asarray(np.pad(genes, room, constant_values=1), jnp.float32)
 
+    def kept(self, genotypes: Float[Array, "*P D"]) -> Float[Array, "*P G+blocks"]:
+        """Return how many units of each group are kept, and whether each block is there."""
+        ends = np.cumsum([len(self.sizes), self.blocks]).tolist()
+        ratios, present, _ = jnp.split(genotypes, ends, -1)
+        sizes = jnp.asarray(self.sizes, genotypes.dtype)
+        counts = _multiple(sizes**ratios, sizes, self.granularity)
+        return jnp.concatenate([counts, (present >= 0.5).astype(counts.dtype)], -1)
+
     def decode(self, genotype: Float[Array, " D"], ranking: Ranking) -> list[Bool[Array, " _size"]]:
         """Keep the first round(size^gene) units of each ranking, to the nearest multiple."""
         ends = np.cumsum([len(self.sizes), self.blocks]).tolist()
-        ratios, present, weights = jnp.split(genotype, ends)
-        sizes = jnp.asarray(self.sizes, genotype.dtype)
-        kept = _multiple(sizes**ratios, sizes, self.granularity)
+        _, present, weights = jnp.split(genotype, ends)
+        kept = self.kept(genotype)
         order = places(mixture(ranking, weights)) if self.weights else ranking
         masks = [place < kept[group] for group, place in enumerate(order)]
         return masks + _present(present)
