@@ -29,7 +29,7 @@ from sosjax.cli._config import example_text, parse_config
 from sosjax.recover._bucket import buckets
 from sosjax.recover._case import Case, Healed
 from sosjax.recover._heal import heal
-from sosjax.recover._recover import full_params
+from sosjax.recover._trial import full_params
 from sosjax.search._problem import Problem
 
 from .record import record

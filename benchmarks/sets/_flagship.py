@@ -58,7 +58,8 @@ class Flagship:
 
     def estimate(self, methods: int, searches: int) -> float:
         """Return the minutes that one seed takes on two idle cores."""
-        recoveries = methods * len(self.tasks) * self.members
+        further = self.recovery.rounds * self.recovery.further
+        recoveries = (methods * self.members + further) * len(self.tasks)
         return (searches * self.search_seconds + recoveries * self.member_seconds) / 60
 
 
@@ -97,7 +98,16 @@ def text(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         data=None,
         tasks=tuple(task_of(one, folder, tokenizer, SMALL) for one in SMALL.tasks),
         settings=SMALL.settings,
-        recovery=Recovery(epochs=3, images=SMALL.rows, batch=32, rate=1e-4, decay=0.0, together=4),
+        recovery=Recovery(
+            epochs=3,
+            images=SMALL.rows,
+            batch=32,
+            rate=1e-4,
+            decay=0.0,
+            together=4,
+            rounds=1,
+            further=3,
+        ),
         cost="flops",
         members=3,
         part=8,
@@ -117,6 +127,6 @@ def short(flagship: Flagship) -> Flagship:
         flagship,
         tasks=tasks,
         settings=replace(flagship.settings, **changes),
-        recovery=replace(flagship.recovery, epochs=1, images=512),
+        recovery=replace(flagship.recovery, epochs=1, images=512, rounds=1, further=2),
         members=2,
     )

@@ -21,6 +21,8 @@ from ._statistics import interval, paired
 STAGES = ("before", "after")
 COSTS = ("parameters", "flops")
 OURS = "Set of Sets"
+FIRST = "Set of Sets, first front"
+"""What the search found, with as many recoveries as every other method."""
 Record = dict[str, Any]
 
 
@@ -97,21 +99,31 @@ def numbers(rows: Sequence[dict[str, Any]], jack: dict[str, Any], stage: str) ->
 
 
 def tabled(seeds: Sequence[Record]) -> dict[str, dict[str, dict[str, list[dict[str, Any]]]]]:
-    """Return the numbers by stage, method and task, one for each seed."""
+    """Return the numbers by stage, method and task, one for each seed.
+
+    Further members are sought by what recovery has taught: before it, there is the first front.
+    """
     return {
         stage: {
             method: {
                 task: [
-                    numbers(seed["members"][method][task], seed["jack"][task], stage)
+                    numbers(rows_of(seed, method, task, stage), seed["jack"][task], stage)
                     for seed in seeds
                 ]
                 for task in seeds[0]["jack"]
             }
             for method in seeds[0]["members"]
             if all(method in seed["members"] for seed in seeds)
+            and (stage, method) != ("before", FIRST)
         }
         for stage in STAGES
     }
+
+
+def rows_of(seed: Record, method: str, task: str, stage: str) -> list[dict[str, Any]]:
+    """Return a method's rows; of what is sought in rounds, before recovery, the first front's."""
+    first = stage == "before" and method == OURS and FIRST in seed["members"]
+    return seed["members"][FIRST if first else method][task]
 
 
 def summary(seeds: Sequence[Record]) -> dict[str, Any]:

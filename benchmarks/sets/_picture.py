@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ._flagship import BUDGETS, REPORTED
-from ._numbers import OURS, STAGES, error_within, scores_of
+from ._numbers import FIRST, OURS, STAGES, error_within, rows_of, scores_of
 
 COLUMNS = 4
-STYLES = {"Set of Sets": ("C0", "o-"), "Set of Sets, first front": ("C0", "o:")}
+STYLES = {OURS: ("C0", "o-"), FIRST: ("skyblue", "o-")}
 MARKERS = "sD^vPX<>dh"
 COLOURS = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "k")
 
@@ -62,7 +62,7 @@ def errors(
     """Return the mean over seeds of the test error within a budget; `None` if one has none."""
     found = [
         error_within(
-            [scores_of(row, stage) for row in seed["members"][method][task]],
+            [scores_of(row, stage) for row in rows_of(seed, method, task, stage)],
             cost,
             budget * seed["jack"][task][cost],
         )
