@@ -42,6 +42,11 @@ from ._picture import draw
 from ._seed import one_seed
 from ._table import show
 
+RECOVERY = {
+    "epochs": "of every member's recovery",
+    "rounds": "in which further members of the Set are sought",
+    "further": "members for each task and round",
+}
 BASELINES = 4
 """Methods without a search by sosjax, Torch-Pruning left out, and single-task search."""
 
@@ -75,6 +80,8 @@ def main() -> None:
     parser.add_argument("--flagship", choices=list(FLAGSHIPS), default="images")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--members", type=int, help="of each method and task, to recover")
+    for name, help in RECOVERY.items():
+        parser.add_argument(f"--{name}", type=int, help=help)
     parser.add_argument("--data", type=Path, help="a folder of images or texts")
     parser.add_argument("--weights", type=Path, help="the folder of MiniLM")
     parser.add_argument("--cache", type=Path, required=True, help="a folder to go on from")
@@ -86,6 +93,10 @@ def main() -> None:
     flagship = short(flagship) if asked.short else flagship
     if asked.members is not None:
         flagship = replace(flagship, members=asked.members)
+    for name in RECOVERY:
+        if getattr(asked, name) is not None:
+            recovery = replace(flagship.recovery, **{name: getattr(asked, name)})
+            flagship = replace(flagship, recovery=recovery)
     if asked.torch and flagship.name != "images":
         parser.error("--torch is for images: see the record of text")
     checked(asked.cache, flagship, asked.torch)
@@ -117,7 +128,10 @@ def facts(flagship: Flagship, seeds: list, asked: argparse.Namespace) -> dict:
     """Return what was run, for the record."""
     settings = flagship.settings
     options = [f"--flagship {flagship.name}", f"--seeds {len(seeds)}"]
+    given = {name: getattr(asked, name) for name in ("members", *RECOVERY)}
+    options += [f"--{name} {value}" for name, value in given.items() if value is not None]
     options += [f"--{name}" for name in ("torch", "short") if getattr(asked, name)]
+    options += [f"--{name} FOLDER" for name in ("data", "weights") if getattr(asked, name)]
     notes = [
         f"`{OURS}` and every other method: at most {flagship.members} members for each task, "
         "for each budget the lowest validation error within it.",
@@ -131,9 +145,10 @@ def facts(flagship: Flagship, seeds: list, asked: argparse.Namespace) -> dict:
     ]
     if flagship.name == "text":
         notes.append(
-            "Torch-Pruning is left out: it joins all heads and the sizes in them to one group, and "
-            "cuts the residual width under layer norms (see torch_pruning_groups), so that its "
-            "sub-networks are no masks of this graph."
+            "Torch-Pruning is left out: on encoders its groups are others (all heads with the "
+            "sizes in them, and the residual width under layer norms: see torch_pruning_groups), "
+            "so that what it prunes is no mask of this graph. `global Taylor`, one threshold for "
+            "all groups, stands in its place."
         )
     return {
         "command": f"python -m benchmarks.sets {' '.join(options)} --cache FOLDER",

@@ -49,7 +49,7 @@ class Tester:
 
 def recovered(
     flagship: Flagship,
-    problem: Problem,
+    tester: Tester,
     members: Sequence[tuple[int, Member]],
     folder: Path,
     tell: Tell,
@@ -60,13 +60,13 @@ def recovered(
 
     Args:
       flagship: how to recover.
-      problem: the network and the examples.
+      tester: of the network and the examples.
       members: with the number of their task.
       folder: of checkpoints.
       tell: called with what was done.
     """
     order = sorted(range(len(members)), key=lambda row: -members[row][1].scores.flops)
-    size, tester = flagship.part or len(order), Tester(problem)
+    size, problem = flagship.part or len(order), tester.problem
     found: dict[int, Row] = {}
     for first in range(0, len(order), size):
         rows = order[first : first + size]
@@ -81,7 +81,7 @@ def recovered(
 
 
 def with_rounds(
-    flagship: Flagship, problem: Problem, sets: SetOfSets, folder: Path, tell: Tell
+    flagship: Flagship, tester: Tester, sets: SetOfSets, folder: Path, tell: Tell
 ) -> tuple[list[list[Row]], list[list[Row]], int]:
     """Recover a Set of Sets, and further members as often as the recovery says.
 
@@ -92,9 +92,8 @@ def with_rounds(
     own = [(number, one) for number, task in enumerate(sets.tasks) for one in task.members]
     place = folder / digest(flagship, own)
     trials = recovered_in_rounds(
-        problem, sets, flagship.recovery, place, lambda line: tell(line["event"])
+        tester.problem, sets, flagship.recovery, place, lambda line: tell(line["event"])
     )
-    tester = Tester(problem)
     first, every = [], []
     for number in range(len(sets.tasks)):
         mine = [trial for trial in trials[: len(own)] if trial.case.task == number]

@@ -14,7 +14,7 @@ from ._choice import chosen
 from ._flagship import BUDGETS, Flagship
 from ._methods import Proposals, Tell, proposals
 from ._numbers import FIRST, OURS, row_of
-from ._recovering import recovered, with_rounds
+from ._recovering import Tester, recovered, with_rounds
 
 Picked = Mapping[str, Sequence[Sequence[Member]]]
 
@@ -55,8 +55,9 @@ def one_seed(flagship: Flagship, seed: int, folder: Path, torch: bool, tell: Tel
         "recoveries": {},
         "seconds": {"search": found.seconds | slow, "recovery": {}},
     }
-    _add_ours(record, flagship, problem, found, picked, scratch, tell)
-    _add_others(record, flagship, problem, picked, scratch, tell)
+    tester = Tester(problem)
+    _add_ours(record, flagship, tester, found, picked, scratch, tell)
+    _add_others(record, flagship, tester, picked, scratch, tell)
     if torch:
         from ._torch_recovery import add_torch_recovery
 
@@ -68,7 +69,7 @@ def one_seed(flagship: Flagship, seed: int, folder: Path, torch: bool, tell: Tel
 def _add_ours(
     record: dict[str, Any],
     flagship: Flagship,
-    problem: Problem,
+    tester: Tester,
     found: Proposals,
     picked: Picked,
     scratch: Path,
@@ -84,7 +85,7 @@ def _add_ours(
         for task, own in zip(found.sets.tasks, picked[OURS], strict=True)
     ]
     sets = replace(found.sets, tasks=tuple(tasks))
-    first, every, count = with_rounds(flagship, problem, sets, scratch / "ours", tell)
+    first, every, count = with_rounds(flagship, tester, sets, scratch / "ours", tell)
     seconds, names = time.perf_counter() - start, [task.name for task in tasks]
     members, recoveries = record["members"], record["recoveries"]
     recovering = record["seconds"]["recovery"]
@@ -100,7 +101,7 @@ def _add_ours(
 def _add_others(
     record: dict[str, Any],
     flagship: Flagship,
-    problem: Problem,
+    tester: Tester,
     picked: Picked,
     scratch: Path,
     tell: Tell,
@@ -114,7 +115,7 @@ def _add_others(
         for member in own
     ]
     start = time.perf_counter()
-    rows = recovered(flagship, problem, [one[1:] for one in flat], scratch / "others", tell)
+    rows = recovered(flagship, tester, [one[1:] for one in flat], scratch / "others", tell)
     seconds = time.perf_counter() - start
     effort = sum(member.scores.flops for *_, member in flat)
     for method in picked:
