@@ -1,0 +1,133 @@
+"""What does recovering a whole front cost, beside recovering one member of it?
+
+    python -m benchmarks.recovery_cost --members 20
+
+Searches one task with the example's settings, takes that many members of its front, spread evenly
+over the logarithm of their parameters, and recovers, in one process and one after the other: the
+member of median size alone, then all of them. Every member takes the same number of gradient steps
+in both: none rests early. That the work is the same is checked by the one member, which must come
+to nearly the same validation error in both; not to the last bit, since it is trained in wider
+arrays, padded with zeros, beside others.
+
+Seconds include compiling, and are told without it as well: tracing, lowering and compiling as JAX
+reports them. Its cache of compiled programs is off. Writes `results/recovery_cost.json`.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import sosjax
+from sosjax import Member, Recovery
+from sosjax.cli._config import example_text, parse_config
+from sosjax.recover._bucket import buckets
+from sosjax.recover._case import Case, Healed
+from sosjax.recover._heal import heal
+from sosjax.recover._trial import full_params
+from sosjax.search._problem import Problem
+
+from .record import record
+
+COMPILING = ("jaxpr_trace_duration", "jaxpr_to_mlir_module_duration", "backend_compile_duration")
+NEARLY = 0.02
+"""Validation errors of the same member may differ by so much: a few of some hundred examples."""
+
+
+class Compiling:
+    """Adds up the seconds that JAX spends on making programs."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        jax.monitoring.register_event_duration_secs_listener(self._listen)
+
+    def _listen(self, event: str, duration_secs: float, **_: Any) -> None:
+        if event.endswith(COMPILING):
+            self.seconds += duration_secs
+
+
+def spread(members: Sequence[Member], count: int) -> list[Member]:
+    """Return members whose parameters are spread evenly on a log axis, by rising size."""
+    logs = np.log([member.scores.parameters for member in members])
+    left, found = list(range(len(members))), []
+    for wanted in np.linspace(logs.min(), logs.max(), min(count, len(members))):
+        best = min(left, key=lambda row: abs(logs[row] - wanted))
+        left.remove(best)
+        found.append(best)
+    return [members[row] for row in sorted(found, key=lambda row: logs[row])]
+
+
+def timed(
+    problem: Problem, members: Sequence[Member], recovery: Recovery, compiling: Compiling
+) -> tuple[list[Healed], dict[str, float]]:
+    """Recover members; return what became of them and the seconds."""
+    cases = [Case(0, member.masks, full_params(problem.jat, member)) for member in members]
+    start, before = time.perf_counter(), compiling.seconds
+    healed = heal(problem, cases, recovery)
+    whole, made = time.perf_counter() - start, compiling.seconds - before
+    return healed, {"all": round(whole, 2), "compiling": round(made, 2)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--members", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=Recovery().epochs)
+    parser.add_argument("--generations", type=int, help="of the search, fewer for a trial")
+    asked = parser.parse_args()
+    jax.config.update("jax_enable_compilation_cache", False)
+    config = parse_config(example_text(), Path.cwd(), "the example")
+    jat, data, tasks = config.load()
+    settings = config.settings
+    if asked.generations is not None:
+        settings = replace(settings, generations=asked.generations)
+    tasks = tasks[:1]
+    members = spread(sosjax.search(jat, data, tasks, (), settings).tasks[0].members, asked.members)
+    median = len(members) // 2
+    recovery = replace(Recovery(), epochs=asked.epochs, patience=asked.epochs)
+    problem, compiling = Problem(jat, data, tasks, settings), Compiling()
+    (alone,), one = timed(problem, [members[median]], recovery, compiling)
+    front, whole = timed(problem, members, recovery, compiling)
+    apart = abs(alone.after - front[median].after)
+    if apart > NEARLY:
+        raise SystemExit(f"The same member came to errors {apart:.3f} apart: other work was done.")
+    masks = [member.masks for member in members]
+    examples = 3.0 * recovery.epochs * len(np.asarray(problem.training(None).inputs[0]))
+    content = {
+        "command": f"python -m benchmarks.recovery_cost --members {asked.members}",
+        "seed": settings.seed,
+        "device": jax.devices()[0].device_kind,
+        "recovery": asdict(recovery),
+        "parameters": [member.scores.parameters for member in members],
+        "buckets": len(buckets(jat, masks, len(tasks[0].classes), examples, recovery.together)),
+        "one": one | {"parameters": members[median].scores.parameters},
+        "front": whole | {"members": len(members)},
+        "ratio": round(whole["all"] / one["all"], 2),
+        "ratio_without_compiling": round(
+            (whole["all"] - whole["compiling"]) / (one["all"] - one["compiling"]), 2
+        ),
+        "errors_of_the_one": {
+            "before": alone.before,
+            "alone": alone.after,
+            "in_the_front": front[median].after,
+        },
+        "mean_error": {
+            "before": float(np.mean([one.before for one in front])),
+            "after": float(np.mean([one.after for one in front])),
+        },
+    }
+    for name in ("one", "front"):
+        print(f"{name:<6} {content[name]}")
+    print(
+        f"the front costs {content['ratio']} times the one, "
+        f"{content['ratio_without_compiling']} without compiling"
+    )
+    print(record("recovery_cost", content, ("optax",)))
+
+
+if __name__ == "__main__":
+    main()

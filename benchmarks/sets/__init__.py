@@ -1,0 +1,1 @@
+"""What a Set of Sets is worth: against baselines, before and after the same recovery."""

@@ -1,0 +1,169 @@
+"""Does the Set of Sets win, before and after recovery, against what one would do instead?
+
+    python -m benchmarks.sets --flagship images --cache FOLDER
+    python -m benchmarks.sets --flagship images --cache FOLDER --data FASHION_MNIST
+    python -m benchmarks.sets --flagship text --cache FOLDER --data TEXTS --weights MINILM
+
+Methods: the Set of Sets with the flagship's settings; uniform shares over a Taylor and a magnitude
+ranking, and one threshold for all groups over Taylor scores, each as large as a budget allows;
+random search on the same encoding; single-task NSGA-II, one search for each task; multitask
+without transfer (rmp = 0); the paper's way (bits, raw fitness); and, with `--torch`,
+Torch-Pruning's global and local Taylor pruning in PyTorch. The searches have the same evaluations.
+
+All are judged alike: moments and closed-form head from the same calibration examples. For each task
+every method contributes as many members at most, for budgets of 2 to 50 % the lowest validation
+error within, and all are recovered by the same program with the same number of gradient steps on
+the same examples. `--torch` also recovers the members of Torch-Pruning in PyTorch, with the same
+optimiser, schedule and batches. Where recovery seeks further members (`rounds`), the first front
+alone is shown as well.
+
+Test data is told at the end and chooses nothing. Intervals of means are Student's t over seeds;
+tests are Wilcoxon's signed ranks over the pairs of task and seed. Finished searches, recoveries and
+seeds are kept in the cache: a run that was killed goes on. `--short` is a trial of minutes.
+
+FOLDERs: `--data` holds the four idx files of Fashion-MNIST, or the packages that
+`benchmarks.text_corpora` names; MINILM is a folder in Hugging Face layout. Writes
+`results/sets_FLAGSHIP.json` and `.png`.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import jax
+
+from ..record import record
+from ._flagship import BUDGETS, FLAGSHIPS, Flagship, short
+from ._methods import SEARCHES
+from ._numbers import OURS, summary
+from ._picture import draw
+from ._seed import one_seed
+from ._table import show
+
+RECOVERY = {
+    "epochs": "of every member's recovery",
+    "rounds": "in which further members of the Set are sought",
+    "further": "members for each task and round",
+}
+BASELINES = 4
+"""Methods without a search by sosjax, Torch-Pruning left out, and single-task search."""
+
+
+def checked(cache: Path, flagship: Flagship, torch: bool) -> None:
+    """Refuse a cache of other settings.
+
+    Raises:
+      SystemExit: it is of other settings.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    asked = json.dumps(
+        {
+            "flagship": flagship.name,
+            "tasks": [task.name for task in flagship.tasks],
+            "settings": asdict(flagship.settings),
+            "recovery": asdict(flagship.recovery),
+            "members": flagship.members,
+            "torch": torch,
+        },
+        indent=1,
+    )
+    path = cache / "asked.json"
+    if path.exists() and path.read_text() != asked:
+        raise SystemExit(f"--cache must be of the same settings, got others in {path}")
+    path.write_text(asked)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--flagship", choices=list(FLAGSHIPS), default="images")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--members", type=int, help="of each method and task, to recover")
+    for name, help in RECOVERY.items():
+        parser.add_argument(f"--{name}", type=int, help=help)
+    parser.add_argument("--data", type=Path, help="a folder of images or texts")
+    parser.add_argument("--weights", type=Path, help="the folder of MiniLM")
+    parser.add_argument("--cache", type=Path, required=True, help="a folder to go on from")
+    parser.add_argument("--torch", action="store_true", help="also Torch-Pruning (images)")
+    parser.add_argument("--short", action="store_true", help="a trial of minutes")
+    parser.add_argument("--name", help="of the results, in place of sets_FLAGSHIP")
+    asked = parser.parse_args()
+    flagship = FLAGSHIPS[asked.flagship](asked.data, asked.weights)
+    flagship = short(flagship) if asked.short else flagship
+    if asked.members is not None:
+        flagship = replace(flagship, members=asked.members)
+    for name in RECOVERY:
+        if getattr(asked, name) is not None:
+            recovery = replace(flagship.recovery, **{name: getattr(asked, name)})
+            flagship = replace(flagship, recovery=recovery)
+    if asked.torch and flagship.name != "images":
+        parser.error("--torch is for images: see the record of text")
+    checked(asked.cache, flagship, asked.torch)
+    methods = len(SEARCHES) + BASELINES + 2 * asked.torch
+    minutes = flagship.estimate(methods, len(SEARCHES) + 2)
+    print(f"about {minutes:.0f} minutes a seed on two idle cores", flush=True)
+    seeds, start = [], time.perf_counter()
+
+    def tell(event: str) -> None:
+        wall, busy = time.perf_counter() - start, time.process_time()
+        print(f"{wall:>6.0f} s ({busy:.0f} s of processors)  {event}", flush=True)
+
+    for seed in range(asked.seeds):
+        tell(f"seed {seed}")
+        seeds.append(one_seed(flagship, seed, asked.cache, asked.torch, tell))
+        elapsed = (time.perf_counter() - start) / (seed + 1)
+        left = (asked.seeds - seed - 1) * elapsed / 60
+        tell(f"seed {seed} done; {left:.0f} minutes left at this pace")
+    found = summary(seeds)
+    show(found, flagship.cost, seeds)
+    name = asked.name or f"sets_{flagship.name}{'_short' if asked.short else ''}"
+    content = facts(flagship, seeds, asked) | {"summary": found, "seeds": seeds}
+    path = record(name, content, ("scipy", "optax"))
+    draw(seeds, flagship.cost, path.with_suffix(".png"))
+    print(f"\n{path}\n{path.with_suffix('.png')}")
+
+
+def facts(flagship: Flagship, seeds: list, asked: argparse.Namespace) -> dict:
+    """Return what was run, for the record."""
+    settings = flagship.settings
+    options = [f"--flagship {flagship.name}", f"--seeds {len(seeds)}"]
+    given = {name: getattr(asked, name) for name in ("members", *RECOVERY)}
+    options += [f"--{name} {value}" for name, value in given.items() if value is not None]
+    options += [f"--{name}" for name in ("torch", "short") if getattr(asked, name)]
+    options += [f"--{name} FOLDER" for name in ("data", "weights") if getattr(asked, name)]
+    notes = [
+        f"`{OURS}` and every other method: at most {flagship.members} members for each task, "
+        "for each budget the lowest validation error within it.",
+        "single-task NSGA-II is mo-mfea with one task, which does the same; it draws as many "
+        "search examples of its own, and is judged on those of the others.",
+        "the paper's way: bits and raw fitness in the search; its sub-networks are calibrated, "
+        "given a head and recovered as all others.",
+        "intervals: Student's t over seeds; tests: Wilcoxon's signed ranks over task and seed, "
+        f"two-sided, `{OURS}` against each; `reduction`: 1 - sum of errors / sum of errors.",
+        "seconds of recovery: of all methods together, shared out by their members' FLOPs.",
+    ]
+    if flagship.name == "text":
+        notes.append(
+            "Torch-Pruning is left out: on encoders its groups are others (all heads with the "
+            "sizes in them, and the residual width under layer norms: see torch_pruning_groups), "
+            "so that what it prunes is no mask of this graph. `global Taylor`, one threshold for "
+            "all groups, stands in its place."
+        )
+    return {
+        "command": f"python -m benchmarks.sets {' '.join(options)} --cache FOLDER",
+        "device": jax.devices()[0].device_kind,
+        "network": flagship.jat.name,
+        "tasks": [task.name for task in flagship.tasks],
+        "test_images": None if flagship.data is None else len(flagship.data.test),
+        "settings": asdict(settings),
+        "evaluations": len(flagship.tasks) * settings.population * (settings.generations + 1),
+        "recovery": asdict(flagship.recovery),
+        "budgets": sorted(BUDGETS),
+        "members": flagship.members,
+        "notes": notes,
+    }
+
+
+if __name__ == "__main__":
+    main()

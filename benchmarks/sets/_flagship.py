@@ -1,0 +1,133 @@
+"""What is measured: a network, its tasks, how it is searched and how members are recovered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import sosjax
+from sosjax import Dataset, Jat, Recovery, Settings, Task
+from sosjax.cli._config import example_text, parse_config
+from sosjax.models import load_tokenizer
+
+from ..text import SMALL, task_of
+
+REPORTED = (0.02, 0.05, 0.10, 0.25, 0.50)
+"""Shares of the whole network that errors are told at."""
+BUDGETS = (0.10, 0.05, 0.50, 0.25, 0.02, 0.17, 0.35, 0.035)
+"""Shares that members are chosen for, the first ones first where fewer are recovered."""
+
+
+@dataclass(frozen=True)
+class Flagship:
+    """One network and its tasks.
+
+    Attributes:
+      name: `images` or `text`.
+      jat: the network.
+      data: the examples of all tasks, if they share them.
+      tasks: the tasks.
+      settings: of the search that is shown.
+      recovery: of every method's members.
+      cost: what budgets are shares of: `parameters` or `flops`.
+      members: how many of each method are recovered for each task.
+      part: how many are recovered together: as many as fit into memory; `None` for all.
+      search_seconds: of one search, on two idle cores.
+      epoch_seconds: of recovering one member for one epoch, likewise, compiling shared out.
+    """
+
+    name: str
+    jat: Jat
+    data: Dataset | None
+    tasks: tuple[Task, ...]
+    settings: Settings
+    recovery: Recovery
+    cost: str
+    members: int
+    part: int | None
+    search_seconds: float
+    epoch_seconds: float
+
+    def at(self, seed: int) -> "Flagship":
+        """Return the same with another seed of search and recovery."""
+        return replace(
+            self,
+            settings=replace(self.settings, seed=seed),
+            recovery=replace(self.recovery, seed=seed),
+        )
+
+    def estimate(self, methods: int, searches: int) -> float:
+        """Return the minutes that one seed takes on two idle cores."""
+        further = self.recovery.rounds * self.recovery.further
+        recoveries = (methods * self.members + further) * len(self.tasks)
+        recovering = recoveries * self.recovery.epochs * self.epoch_seconds
+        return (searches * self.search_seconds + recovering) / 60
+
+
+def images(folder: Path | None = None, weights: Path | None = None) -> Flagship:
+    """Return the embedded network with its images, or with all test images of a folder."""
+    del weights  # they come with sosjax
+    config = parse_config(example_text(), Path.cwd(), "the example")
+    jat, data, tasks = config.load()
+    if folder is not None:
+        data = sosjax.fashion_mnist(folder)
+    return Flagship(
+        name="images",
+        jat=jat,
+        data=data,
+        tasks=tasks,
+        settings=config.settings,
+        recovery=Recovery(),
+        cost="parameters",
+        members=8,
+        part=None,
+        search_seconds=65.0,
+        epoch_seconds=0.6,
+    )
+
+
+def text(folder: Path | None = None, weights: Path | None = None) -> Flagship:
+    """Return MiniLM with the tasks of `benchmarks.text`."""
+    if folder is None or weights is None:
+        raise SystemExit("--data and --weights must name the folders of texts and of MiniLM")
+    jat = sosjax.load(weights, length=SMALL.length, name="MiniLM")
+    tokenizer = load_tokenizer(weights)
+    assert SMALL.rows is not None
+    return Flagship(
+        name="text",
+        jat=jat,
+        data=None,
+        tasks=tuple(task_of(one, folder, tokenizer, SMALL) for one in SMALL.tasks),
+        settings=SMALL.settings,
+        recovery=Recovery(
+            epochs=3,
+            images=SMALL.rows,
+            batch=32,
+            rate=1e-4,
+            decay=0.0,
+            together=4,
+            rounds=1,
+            further=3,
+        ),
+        cost="flops",
+        members=3,
+        part=8,
+        search_seconds=600.0,
+        epoch_seconds=7.0,
+    )
+
+
+FLAGSHIPS: dict[str, Callable[..., Flagship]] = {"images": images, "text": text}
+
+
+def short(flagship: Flagship) -> Flagship:
+    """Return a trial of minutes: it shows that all parts work and what they cost, no more."""
+    tasks = flagship.tasks[:2]
+    changes: dict[str, Any] = {"population": 8, "generations": 1, "images": 64}
+    return replace(
+        flagship,
+        tasks=tasks,
+        settings=replace(flagship.settings, **changes),
+        recovery=replace(flagship.recovery, epochs=1, images=512, rounds=1, further=2),
+        members=2,
+    )

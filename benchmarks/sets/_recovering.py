@@ -1,0 +1,125 @@
+"""Members recovered, and what they then are on test data, as rows of a record."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from sosjax import Member, SetOfSets
+from sosjax.recover._heal import heal
+from sosjax.recover._rounds import recovered as recovered_in_rounds
+from sosjax.recover._trial import Trial, _evaluated, case_of
+from sosjax.search._judge import share
+from sosjax.search._problem import Problem
+
+from ._choice import undominated
+from ._flagship import Flagship
+from ._methods import Tell
+from ._numbers import COSTS, row_of
+
+Row = dict[str, Any]
+
+
+class Tester:
+    """Looks at test data, by one program for all tasks."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.judged = jax.jit(problem.kernel.error)
+
+    def error(self, number: int, member: Member) -> float:
+        """Return a member's test error."""
+        task = jax.tree.map(lambda leaf: leaf[number], self.problem.test)
+        params, masks, own = _evaluated(self.problem, member, task.valid.shape[0])
+        return share(self.judged(params, task, masks, own))
+
+    def row(self, trial: Trial) -> Row:
+        """Return the scores of a member before and after its recovery."""
+        number, before = trial.case.task, trial.member
+        after = trial.after()
+        row = row_of(after.scores)
+        row["test_error"] = self.error(number, after)
+        known = before.scores.test_error
+        row["test_error_before"] = self.error(number, before) if np.isnan(known) else known
+        return row
+
+
+def recovered(
+    flagship: Flagship,
+    tester: Tester,
+    members: Sequence[tuple[int, Member]],
+    folder: Path,
+    tell: Tell,
+) -> list[Row]:
+    """Recover members of all methods and tasks together; return their scores.
+
+    Where they do not all fit into memory, those of like FLOPs come together.
+
+    Args:
+      flagship: how to recover.
+      tester: of the network and the examples.
+      members: with the number of their task.
+      folder: of checkpoints.
+      tell: called with what was done.
+    """
+    order = sorted(range(len(members)), key=lambda row: -members[row][1].scores.flops)
+    size, problem = flagship.part or len(order), tester.problem
+    found: dict[int, Row] = {}
+    for first in range(0, len(order), size):
+        rows = order[first : first + size]
+        own = [members[row] for row in rows]
+        cases = [case_of(flagship.jat, task, member) for task, member in own]
+        place = folder / digest(flagship, own)
+        healed = heal(problem, cases, flagship.recovery, place, lambda line: tell(line["event"]))
+        for row, case, (_, member), became in zip(rows, cases, own, healed, strict=True):
+            found[row] = tester.row(Trial(case, member, became))
+        tell(f"{min(first + size, len(order))} of {len(order)} members recovered and tested")
+    return [found[row] for row in range(len(members))]
+
+
+def with_rounds(
+    flagship: Flagship, tester: Tester, sets: SetOfSets, folder: Path, tell: Tell
+) -> tuple[list[list[Row]], list[list[Row]], int]:
+    """Recover a Set of Sets, and further members as often as the recovery says.
+
+    Returns:
+      For each task the scores of its members; likewise of all that were recovered and that
+      validation data leaves unbeaten; and how many were recovered in all.
+    """
+    own = [(number, one) for number, task in enumerate(sets.tasks) for one in task.members]
+    place = folder / digest(flagship, own)
+    trials = recovered_in_rounds(
+        tester.problem, sets, flagship.recovery, place, lambda line: tell(line["event"])
+    )
+    first, every = [], []
+    for number in range(len(sets.tasks)):
+        mine = [trial for trial in trials[: len(own)] if trial.case.task == number]
+        rows = {id(trial): tester.row(trial) for trial in mine}
+        first.append(list(rows.values()))
+        mine = [trial for trial in trials if trial.case.task == number]
+        best = [trial for trial, keep in zip(mine, unbeaten(mine), strict=True) if keep]
+        every.append([rows.get(id(one)) or tester.row(one) for one in best])
+    return first, every, len(trials)
+
+
+def unbeaten(trials: Sequence[Trial]) -> np.ndarray:
+    """Return which trials no other beats on validation error and one of the costs."""
+    errors = [trial.healed.after for trial in trials]
+    each = [
+        undominated(errors, [getattr(trial.member.scores, cost) for trial in trials])
+        for cost in COSTS
+    ]
+    return np.logical_or.reduce(each)
+
+
+def digest(flagship: Flagship, members: Sequence[tuple[int, Member]]) -> str:
+    """Return a name that is the same for the same members and the same recovery."""
+    found = hashlib.sha256(repr((flagship.recovery, flagship.settings)).encode())
+    for task, member in members:
+        found.update(repr((task, member.scores.validation_error)).encode())
+        for mask in member.masks:
+            found.update(np.packbits(mask).tobytes())
+    return found.hexdigest()[:16]

@@ -1,0 +1,159 @@
+"""The same recovery in PyTorch: same weights, optimiser, schedule, batches, steps, distillation."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+import torch  # pyright: ignore[reportMissingImports]
+
+from sosjax import Member, Recovery
+from sosjax._tree import named_leaves
+from sosjax.recover._healing import SHARPNESS
+from sosjax.recover._trial import full_params
+from sosjax.recover._ward import Ward, orders, ward_of
+from sosjax.search._problem import Problem
+
+from ._flagship import Flagship
+from ._methods import Tell
+from ._torch_network import TorchFashionResNet, as_torch
+
+METHOD = "Torch-Pruning, global"
+HERE = "Torch-Pruning, global, in PyTorch"
+functional = torch.nn.functional
+
+
+def add_torch_recovery(
+    record: dict[str, Any],
+    flagship: Flagship,
+    problem: Problem,
+    picked: Mapping[str, Sequence[Sequence[Member]]],
+    tell: Tell,
+) -> None:
+    """Recover the members of Torch-Pruning in PyTorch and add them as a method of their own."""
+    start = time.perf_counter()
+    ward = ward_of(problem, flagship.recovery)
+    ward = jax.tree.map(np.asarray, ward)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for number, own in enumerate(picked[METHOD]):
+        name = problem.tasks[number].name
+        known = record["members"][METHOD][name]
+        rows[name] = [
+            row | recovered(problem, ward, flagship.recovery, number, member)
+            for row, member in zip(known, own, strict=True)
+        ]
+        tell(f"{name} recovered in PyTorch")
+    record["members"][HERE] = rows
+    record["recoveries"][HERE] = record["recoveries"][METHOD]
+    record["seconds"]["search"][HERE] = record["seconds"]["search"][METHOD]
+    record["seconds"]["recovery"][HERE] = time.perf_counter() - start
+
+
+def recovered(
+    problem: Problem, ward: Ward, recovery: Recovery, task: int, member: Member
+) -> dict[str, Any]:
+    """Train one member as `sosjax.recover` does.
+
+    Args:
+      problem: the network and the test examples.
+      ward: examples and the Jack's outputs, as numpy arrays.
+      recovery: how; all parts are trained.
+      task: the number of its task.
+      member: calibrated, with its head.
+
+    Returns:
+      `epoch`, `validation_error` and `test_error` of the best epoch.
+    """
+    if recovery.parts != "all":
+        raise ValueError(f"PyTorch trains all parts here, got {recovery.parts!r}.")
+    module = small(problem, member)
+    classes = len(member.classes)
+    batch = ward.lessons.task
+    images = as_torch(batch.inputs[task])
+    targets = torch.tensor(batch.targets[task][:, :classes])
+    teacher = torch.tensor(
+        ward.lessons.teacher[task][:, :classes] if recovery.distillation else 0.0
+    )
+    sharpen(module, images[:256], targets[:256])
+    first = orders(batch, recovery, 0)
+    steps = int(first.shape[1]) * recovery.epochs
+    warm = max(1, round(recovery.warmup * steps))
+    schedule = optax.warmup_cosine_decay_schedule(0.0, recovery.rate, warm, max(steps, warm + 1))
+    rates = np.asarray(schedule(np.arange(steps)))
+    optimiser = torch.optim.AdamW(module.parameters(), weight_decay=recovery.decay)
+    best = (error(module, ward.validation, task), 0, error(module, problem.test, task))
+    done = stale = 0
+    for epoch in range(1, recovery.epochs + 1):
+        for rows in np.asarray(orders(batch, recovery, epoch - 1)[task]):
+            optimiser.param_groups[0]["lr"] = float(rates[done])
+            module.train()
+            said = teacher[rows] if recovery.distillation else None
+            optimiser.zero_grad()
+            loss(module(images[rows]), targets[rows], said, recovery).backward()
+            optimiser.step()
+            done += 1
+        calibrate(module, ward.calibration, task)
+        found, stale = error(module, ward.validation, task), stale + 1
+        if found < best[0]:
+            best, stale = (found, epoch, error(module, problem.test, task)), 0
+        if stale >= recovery.patience:
+            break
+    return {"validation_error": best[0], "epoch": best[1], "test_error": best[2]}
+
+
+def small(problem: Problem, member: Member) -> Any:
+    """Return a member as a PyTorch network of its own widths."""
+    graph, full = problem.jat.graph, full_params(problem.jat, member)
+    leaves = graph.graph.cut_params(full, member.masks, graph.resized(len(member.classes)))
+    options = dict(problem.jat.architecture or {})
+    return TorchFashionResNet(named_leaves(jax.tree.map(np.asarray, leaves)), options)
+
+
+def sharpen(module: Any, images: Any, targets: Any) -> None:
+    """Turn the head's outputs into log odds, as recovery does here."""
+    with torch.no_grad():
+        module.eval()
+        outputs = module(images)
+        losses = [float(functional.cross_entropy(one * outputs, targets)) for one in SHARPNESS]
+        factor = SHARPNESS[int(np.argmin(losses))]
+        module.head.weight *= factor
+        module.head.bias *= factor
+
+
+def loss(outputs: Any, targets: Any, teacher: Any, recovery: Recovery) -> Any:
+    """Return cross-entropy and the divergence from the Jack's outputs."""
+    hard = functional.cross_entropy(outputs, targets)
+    if teacher is None:
+        return hard
+    heat = recovery.temperature
+    logs, wanted = (functional.log_softmax(one / heat, -1) for one in (outputs, teacher))
+    apart = heat**2 * (wanted.exp() * (wanted - logs)).sum(-1).mean()
+    return (1 - recovery.distillation) * hard + recovery.distillation * apart
+
+
+def calibrate(module: Any, batch: Any, task: int) -> None:
+    """Estimate the moments of all norms on the calibration examples."""
+    with torch.no_grad():
+        for layer in module.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.momentum = 1.0
+        module.train()
+        images, _ = real_rows(batch, task)
+        module(images)
+
+
+def error(module: Any, batch: Any, task: int) -> float:
+    """Return the share of wrong examples."""
+    images, labels = real_rows(batch, task)
+    with torch.no_grad():
+        module.eval()
+        return float((module(images).argmax(-1) != labels).float().mean())
+
+
+def real_rows(batch: Any, task: int) -> tuple[Any, Any]:
+    """Return a task's images and labels without padding."""
+    images, targets = np.asarray(batch.inputs[task]), np.asarray(batch.targets[task])
+    real = slice(None) if batch.real is None else np.asarray(batch.real[task]) > 0
+    return as_torch(images[real]), torch.tensor(targets[real].argmax(-1))
