@@ -13,7 +13,7 @@ from scipy import stats
 
 from sosjax import InputError, Recovery, fidelity
 from sosjax.fitness._kernel import MODES
-from sosjax.recover import _heal
+from sosjax.recover import _correlation, _fidelity, _heal
 from sosjax.recover._agreement import Agreement, agreement, mean_agreement
 from sosjax.recover._correlation import kendall, levels, mean, regret, spearman
 from sosjax.recover._recover import settings_of
@@ -38,7 +38,7 @@ def result():
 @pytest.fixture
 def small_levels(monkeypatch):
     """Let three candidates be a level, so that ten are enough."""
-    monkeypatch.setattr("sosjax.recover._correlation.FEWEST", 3)
+    monkeypatch.setattr(_correlation, "FEWEST", 3)
 
 
 def test_correlations_by_hand():
@@ -201,7 +201,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_result(tmp_path, monkeypa
     assert compared(folder=folder, progress=told.append) == result()
     assert not any("epoch 1 of" in line["event"] and "bucket 1 " in line["event"] for line in told)
     assert json.loads((folder / "fidelity.json").read_text()) == result()
-    monkeypatch.setattr("sosjax.recover._fidelity.heal", None)
+    monkeypatch.setattr(_fidelity, "heal", None)
     assert compared(folder=folder) == result()
 
 
@@ -209,7 +209,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_result(tmp_path, monkeypa
     ("changes", "sentence"),
     [
         ({"candidates": 5}, "`candidates` must be a whole number from 6 to 10000, got 5."),
-        ({"candidates": 7.5}, "`candidates` must be a whole number from 6 to 10000, got 7.5."),
+        ({"candidates": True}, "`candidates` must be a whole number from 6 to 10000, got True."),
         ({"seed": -1}, "`seed` must be a whole number from 0 to 4.29497e+09, got -1."),
     ],
 )
@@ -224,7 +224,7 @@ def test_what_does_not_fit_is_refused(monkeypatch):
         fidelity(network(), found(), make_data(), TASKS[:1])
     with pytest.raises(InputError, match="`jat` must be the network of the sets, tiny"):
         fidelity(perceptron(), found(), make_data(), TASKS)
-    monkeypatch.setattr("sosjax.recover._fidelity.calibrated", lambda *_: [[1, 2], [3]])
+    monkeypatch.setattr(_fidelity, "calibrated", lambda *_: [[1, 2], [3]])
     with pytest.raises(InputError) as refusal:
         compared()
     assert str(refusal.value) == (

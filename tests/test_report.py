@@ -200,7 +200,7 @@ def test_recovered_sets_come_in_place_of_the_others(recovered_folder):
     assert "<td>26.00 %</td><td>31.00 %</td><td>30.00 %</td><td>3</td>" in page
     assert page.count('class="dot before"') == 3 * 3 * 2
     assert "<dt>Recovery rate</dt><dd>0.005</dd>" in page and "set before recovery" in page
-    heads = re.findall(r"<table><thead><tr>(.*?)</tr>", page, re.DOTALL)
+    heads = re.findall(r"<table class=.tight.><thead><tr>(.*?)</tr>", page, re.DOTALL)
     assert heads and all(one.count("<th>") == 12 for one in heads)
     for row in re.findall(r'<tr class="jack">(.*?)</tr>', page, re.DOTALL):
         assert row.count("<td>") == 11

@@ -165,7 +165,8 @@ def _article(number: int, comparison: Comparison) -> str:
     task = comparison.tasks[number]
     figures = "".join(
         f'<figure class="judge"><figcaption><span class="name">{escape(comparison.title(judge))}'
-        f"</span><span>Spearman <b>{_cells(own)[0]}</b></span></figcaption>"
+        f"</span><span>Spearman <b>{_cells(own)[0]}</b>, <b>{_cells(own)[1]}</b> within"
+        "</span></figcaption>"
         f'<div class="frame">{scatter(task, judge, comparison)}</div></figure>'
         for judge, own in task.judges.items()
     )

@@ -35,12 +35,17 @@ def _heads(result: Result) -> str:
     return f"{'<th>before</th>'.join(_HEADS)}<th>Epoch</th>"
 
 
+def _tight(result: Result) -> str:
+    """Return a class for the table that has more columns."""
+    return ' class="tight"' if result.recovery else ""
+
+
 def _chosen(task: Task, result: Result) -> str:
     if not result.environments:
         return ""
     rows = "".join(_environment(task, environment, result) for environment in result.environments)
     return (
-        '<div class="scroll"><table><thead><tr><th>Environment</th>'
+        f'<div class="scroll"><table{_tight(result)}><thead><tr><th>Environment</th>'
         f"{_heads(result)}</tr></thead><tbody>{rows}"
         f'<tr class="jack"><th scope="row">the Jack</th>{_numbers(task.jack, task, result)}</tr>'
         "</tbody></table></div>"

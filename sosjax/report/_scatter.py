@@ -71,8 +71,8 @@ def _along(values: list[float], judge: str) -> tuple[list[float], list[tuple[flo
 
 
 def _thinned(ticks: list[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Return at most five ticks, so that their labels have room."""
-    return ticks[:: math.ceil(len(ticks) / 5)]
+    """Return at most four ticks, so that their labels have room."""
+    return ticks[:: math.ceil(len(ticks) / 4)]
 
 
 def _colour(value: float, low: float, high: float) -> str:
