@@ -110,7 +110,8 @@ class Sandwich:
             slopes: Any
             slopes, losses = self.slopes(moving, jack, batch, rankings, rows, key)
             updates, memory = optimiser.update(slopes, pupil.memory, moving)
-            return Pupil(optax.apply_updates(moving, updates), memory), losses
+            moved: Any = optax.apply_updates(moving, updates)
+            return Pupil(moved, memory), losses
 
         keys = jax.random.split(key, order.shape[1])
         return jax.lax.scan(step, pupil, (jnp.swapaxes(order, 0, 1), keys))
