@@ -21,7 +21,7 @@ from sosjax.recover._sample import key_of, sample
 from sosjax.search._problem import Problem
 
 RECOVERY = Recovery(epochs=2, batch=16, rate=1e-2)
-COUNT = 10
+COUNT = 8
 
 
 def compared(**changes):
@@ -140,8 +140,8 @@ def test_samples_are_different_and_of_all_sizes(encoding):
 def test_a_comparison(small_levels):
     content = result()
     assert json.loads(json.dumps(content, allow_nan=False)) == json.loads(json.dumps(content))
-    names = [*MODES, "validation", "parameters", "flops", "recovered"]
-    assert set(content["judges"]) == set(names) and content["fitness"] == "recalibrated"
+    names = [*MODES, "divergence", "validation", "parameters", "flops", "recovered"]
+    assert set(content["judges"]) == set(names) and content["own"] == ["recalibrated"]
     assert content["recovery"]["epochs"] == 2
     for task, known in zip(content["tasks"], found().tasks, strict=True):
         rows = task["candidates"]
@@ -150,10 +150,11 @@ def test_a_comparison(small_levels):
         assert 1 <= sum(row["member"] for row in rows) <= COUNT
         truth = np.array([row["test_error"] for row in rows])
         sizes = np.array([row["parameters"] for row in rows])
-        for name in MODES:
-            judged = [row["judged"][name] for row in rows]
-            wanted = stats.spearmanr(judged, truth)[0]
-            assert task["judges"][name]["spearman"] == pytest.approx(wanted, abs=1e-5)
+        for name in (*MODES, "divergence"):
+            judged = np.array([row["judged"][name] for row in rows], float)
+            alike = np.ptp(judged) == 0
+            wanted = None if alike else pytest.approx(stats.spearmanr(judged, truth)[0], abs=1e-5)
+            assert task["judges"][name]["spearman"] == wanted
         wanted = stats.kendalltau(-sizes, truth)[0]
         assert task["judges"]["parameters"]["kendall"] == pytest.approx(wanted, abs=1e-5)
         assert task["levels"]
@@ -196,7 +197,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_result(tmp_path, monkeypa
         patch.setattr(_heal, "save_checkpoint", killed)
         with pytest.raises(Killed):
             compared(folder=folder)
-    with pytest.raises(InputError, match=r"got other settings \(candidates 9, not 10\) for"):
+    with pytest.raises(InputError, match=r"got other settings \(candidates 9, not 8\) for"):
         compared(folder=folder, candidates=9)
     assert compared(folder=folder, progress=told.append) == result()
     assert not any("epoch 1 of" in line["event"] and "bucket 1 " in line["event"] for line in told)

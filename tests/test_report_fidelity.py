@@ -52,7 +52,7 @@ def comparison():
         "network": "small",
         "data": "Fashion",
         "kind": "classes",
-        "fitness": "recalibrated",
+        "own": ["recalibrated"],
         "recovery": {"epochs": 8, "images": None},
         "judges": judges,
         "tasks": [task, {**copy.deepcopy(task), "name": "bags", "levels": []}],
@@ -133,7 +133,7 @@ def test_a_judge_that_fails_everywhere(tmp_path):
 def test_names_stay_text(tmp_path):
     content = comparison()
     content["network"] = content["data"] = content["tasks"][0]["name"] = NASTY
-    content["fitness"] = NASTY
+    content["own"] = [NASTY]
     write(tmp_path, content)
     page = fidelity_report(tmp_path).read_text()
     assert "alert(1)<" not in page and "<script" not in page and "<!--" not in page

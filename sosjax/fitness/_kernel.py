@@ -192,7 +192,7 @@ class Kernel:
 
             def one(genotype: Array) -> Array:
                 masks = self.encoding.decode(genotype, places)
-                return self._with_costs(*self._judged(params, task, masks), task, masks)
+                return self._with_costs(*self.judged(params, task, masks), task, masks)
 
             return jax.lax.map(one, genes, batch_size=self.lanes)
 
@@ -274,7 +274,7 @@ class Kernel:
             outputs = features @ head.kernel + head.bias
         return outputs, Calibrated(statistics, head)
 
-    def _judged(self, params: Any, task: TaskBatch, masks: list[Array]) -> tuple[Array, Array]:
+    def judged(self, params: Any, task: TaskBatch, masks: list[Array]) -> tuple[Array, Array]:
         """Return a sub-network's error and its divergence, zero where it is not asked."""
         if self.kind == "tokens":
             return self._token_judged(params, task, masks)

@@ -12,13 +12,14 @@ import numpy as np
 from .._errors import InputError, require, require_number
 from .._files import read_json, write_json
 from .._types import Array
-from ..fitness._kernel import MODES, Kernel
+from ..fitness._kernel import JUDGEMENTS, MODES, Kernel
 from ..fitness._recovery import Recovery
 from ..models._jat import Jat
 from ..search._asked import check_asked
 from ..search._judge import calibrated
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
+from ..search._settings import Settings
 from ..sets._member import Member
 from ..sets._set_of_sets import SetOfSets
 from ..tasks._dataset import Dataset
@@ -57,7 +58,7 @@ def fidelity(
     way and then recovered alike. Test data is looked at here to report, and chooses nothing: no
     result of this belongs into a search on the same test data.
 
-    Judges are the modes of the kernel on search data (leave-one-out where they fit a head),
+    Judges are those of `judges_of` on search data (leave-one-out where they fit a head),
     `"validation"`, the validation error of a calibrated candidate, the number of `"parameters"` and
     of `"flops"` (larger is better), and `"recovered"`, the validation error after recovery: no
     cheap judge can be expected to agree better than that.
@@ -98,7 +99,7 @@ def fidelity(
             return read_json(path / NAME)
     problem = Problem(jat, data, tasks, settings_of(sets))
     members = _candidates(problem, sets, candidates, seed, tell)
-    judged = _judged(problem, data, members, tell)
+    judged = _judged(problem, members, tell)
     cases = [case_of(jat, number, one) for number, own in enumerate(members) for one in own]
     tell({"event": f"recovering {len(cases)} candidates"})
     healed = heal(problem, cases, recovery, None if run is None else run.checkpoints, progress)
@@ -128,37 +129,45 @@ def _candidates(
     return members
 
 
+def judges_of(settings: Settings) -> dict[str, tuple[Settings, int]]:
+    """Return the judges of candidates by name: every fitness, and the divergence from the Jack.
+
+    Returns:
+      The settings of a search that judges so, and whether its error (0) or its divergence (1) is
+      what the judge says.
+    """
+    modes = {mode: (replace(settings, fitness=mode), 0) for mode in MODES}
+    costs = [name for name in settings.objectives if name not in JUDGEMENTS]
+    return modes | {"divergence": (replace(settings, objectives=(*JUDGEMENTS, *costs)), 1)}
+
+
 def _judged(
-    problem: Problem, data: Dataset | None, members: list[list[Member]], tell: Progress
+    problem: Problem, members: list[list[Member]], tell: Progress
 ) -> list[dict[str, np.ndarray]]:
-    """Return for every task what each mode of the kernel says of its candidates, [M] each."""
+    """Return for every task what each judge says of its candidates, [M] each."""
     found: list[dict[str, np.ndarray]] = [{} for _ in members]
     masks = stacked([[one.masks for one in own] for own in members])
-    for mode in MODES:
-        tell({"event": f"judging {sum(map(len, members))} candidates by the fitness {mode!r}"})
+    for name, (settings, column) in judges_of(problem.settings).items():
+        tell({"event": f"judging {sum(map(len, members))} candidates: {name}"})
         try:
-            settings = replace(problem.settings, fitness=mode)
-            own = (
-                problem
-                if mode == problem.settings.fitness
-                else Problem(problem.jat, data, problem.tasks, settings)
-            )
+            own = Problem(problem.jat, None, problem.tasks, settings)
         except InputError as error:
-            tell({"event": f"no fitness {mode!r} for this network: {error}", "warning": True})
+            tell({"event": f"{name} judges no candidate: {error}", "warning": True})
             continue
-        errors = jax.jit(partial(_errors, own.kernel))(own.jat.params, own.search, masks)
-        for row, task, there in zip(np.asarray(errors, float), found, members, strict=True):
-            task[mode] = row[: len(there)]
+        said = jax.jit(partial(_said, own.kernel))(own.jat.params, own.search, masks)
+        rows = np.asarray(said[column], float)
+        for row, task, there in zip(rows, found, members, strict=True):
+            task[name] = row[: len(there)]
     return found
 
 
-def _errors(kernel: Kernel, params: Any, search: Any, masks: list[Array]) -> Array:
-    """Return errors [T, M] as a search sees them."""
+def _said(kernel: Kernel, params: Any, search: Any, masks: list[Array]) -> tuple[Array, Array]:
+    """Return errors and divergences [T, M] as a search sees them."""
 
-    def one_task(row: Any) -> Array:
+    def one_task(row: Any) -> tuple[Array, Array]:
         task, own = row
         return jax.lax.map(
-            lambda masks: kernel.calibrate(params, task, masks)[0], own, batch_size=kernel.lanes
+            lambda masks: kernel.judged(params, task, masks), own, batch_size=kernel.lanes
         )
 
     return jax.lax.map(one_task, (search, masks))
@@ -197,6 +206,7 @@ def _task(
         "candidates": [
             {
                 **asdict(one.scores),
+                "kept": list(one.scores.kept),
                 "member": key_of(one.masks) in own,
                 "judged": {name: _finite(column[row]) for name, column in judged.items()},
             }
@@ -225,6 +235,7 @@ def _content(
     found: list[dict[str, Any]],
 ) -> dict[str, Any]:
     names = list(found[0]["judges"])
+    judgements = [name for name in sets.facts["objectives"] if name in JUDGEMENTS]
     means = {
         name: asdict(mean_agreement([Agreement(**task["judges"][name]) for task in found]))
         for name in names
@@ -235,7 +246,7 @@ def _content(
         "network": sets.facts["network"]["name"],
         "data": sets.facts["data"]["name"],
         "kind": sets.facts.get("kind", "classes"),
-        "fitness": sets.facts["fitness"],
+        "own": [sets.facts["fitness"] if name == "error" else name for name in judgements],
         "recovery": asdict(recovery),
         "candidates": candidates,
         "seed": seed,

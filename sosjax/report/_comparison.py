@@ -80,7 +80,7 @@ class Comparison:
       network: its name.
       data: its name.
       kind: what the tasks ask: `classes`, `values` or `tokens`.
-      fitness: of the run.
+      own: the judges that the run's search had.
       recovery: how candidates were recovered, as text.
       judges: the mean over tasks.
       tasks: of the run.
@@ -89,21 +89,21 @@ class Comparison:
     network: str
     data: str
     kind: str
-    fitness: str
+    own: tuple[str, ...]
     recovery: Mapping[str, str]
     judges: Mapping[str, Agreement]
     tasks: tuple[Compared, ...]
 
     def title(self, judge: str) -> str:
         """Return how a judge is called in front of people."""
-        own = {
+        titles = {
             "validation": "validation before recovery",
             "parameters": "parameters alone",
             "flops": "FLOPs alone",
             CEILING: "validation after recovery",
         }
-        run = " (the run's)" if judge == self.fitness else ""
-        return own.get(judge, f"{judge}{run}")
+        own = " (the run's)" if judge in self.own else ""
+        return titles.get(judge, judge) + own
 
 
 def read_comparison(folder: Path) -> Comparison:
@@ -134,7 +134,7 @@ def read_comparison(folder: Path) -> Comparison:
         network=record.name("network"),
         data=record.name("data"),
         kind=kind,
-        fitness=record.name("fitness"),
+        own=record.names("own"),
         recovery=record.texts("recovery"),
         judges=judges,
         tasks=tasks,
