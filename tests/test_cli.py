@@ -157,7 +157,7 @@ def test_demo_finds_a_free_folder(folder, searched, capsys):
 def test_demo_is_the_example_with_a_seed(folder, searched, capsys):
     assert main(["demo", "--seed", "5", "--quiet", "--out", "d"]) == 0
     assert capsys.readouterr().out == "d/report.html\n"
-    assert searched[0].text == example_text().replace("seed = 0", "seed = 5")
+    assert searched[0].text == example_text().replace("\nseed = 0", "\nseed = 5")
     assert failure(capsys, "demo", "--seed", "-1").startswith("`search.seed` must be a whole")
 
 

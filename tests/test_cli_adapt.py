@@ -13,7 +13,7 @@ from sosjax.search import _search as driver
 
 SECTION = """
 [adaptation]
-epochs = 2
+epochs = 6
 batch = 8
 rate = 0.02
 subnetworks = 1
@@ -29,7 +29,7 @@ def once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("adapted")
     put_network(folder, GREY)
     (folder / "digits").mkdir()
-    put_idx(folder / "digits")
+    put_idx(folder / "digits", train=240)
     (folder / "c.toml").write_text(MODEL + DATA + TASK + ANY + SEARCH + SECTION)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -47,7 +47,7 @@ def ran(once, tmp_path, monkeypatch):
 
 def test_a_run_keeps_what_it_adapted_and_says_so(ran):
     facts = json.loads((ran / "sets.json").read_text())["adaptation"]
-    assert facts["settings"]["epochs"] == 2 and facts["epoch"] > 0
+    assert facts["settings"]["epochs"] == 6 and facts["epoch"] > 0
     assert set(facts["dense"]["one"]) == {"before", "after"}
     jat = load(ran / "jack.safetensors")
     assert jat.adaptation == facts
@@ -64,7 +64,7 @@ def test_resume_adapts_anew_only_what_was_not_finished(kept, once, ran, capsys, 
     else:
         (ran / "jack.safetensors").unlink()
     _, err = said(capsys, "resume", "r")
-    assert ("adapting: epoch 2 of 2" in err) == (not kept)
+    assert ("adapting: epoch 6 of 6" in err) == (not kept)
     for name in ("jack.safetensors", "sets.json", "sets.safetensors"):
         assert (ran / name).read_bytes() == (once / "r" / name).read_bytes()
 
