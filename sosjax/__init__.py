@@ -14,8 +14,11 @@ from .deploy._export import load_network as load_network
 from .deploy._export import load_stablehlo as load_stablehlo
 from .deploy._network import Network as Network
 from .deploy._network import shrink as shrink
+from .deploy._translator import Translator as Translator
+from .deploy._translator import text_scores as text_scores
 from .environments._environment import Environment as Environment
 from .fitness._kernel import Kernel as Kernel
+from .fitness._recovery import Recovery as Recovery
 from .graph._certify import Certificate as Certificate
 from .graph._graph import Graph as Graph
 from .graph._graph import trace as trace
@@ -26,6 +29,7 @@ from .models._jat import Jat as Jat
 from .models._load import fashion_resnet as fashion_resnet
 from .models._load import load as load
 from .pareto._indicators import log_hypervolume as log_hypervolume
+from .recover._recover import recover as recover
 from .report import report as report
 from .search._search import resume as resume
 from .search._search import search as search

@@ -31,6 +31,14 @@ def write_whole(path: Path, content: bytes | str) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
+def require_new(argument: str, path: Path) -> None:
+    """Refuse a path where something is, were it a link to nowhere."""
+    require(
+        not os.path.lexists(path),
+        f"`{argument}` must be a new folder, got one that exists: {path}; nothing was changed.",
+    )
+
+
 @contextlib.contextmanager
 def new_folder(argument: str, path: Path) -> Iterator[Path]:
     """Fill a folder aside; it takes its place when the block ends, or leaves nothing if it fails.
@@ -42,10 +50,7 @@ def new_folder(argument: str, path: Path) -> Iterator[Path]:
     Raises:
       InputError: the path exists.
     """
-    require(
-        not os.path.lexists(path),
-        f"`{argument}` must be a new folder, got one that exists: {path}; nothing was changed.",
-    )
+    require_new(argument, path)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         aside.mkdir(parents=True)

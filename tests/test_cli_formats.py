@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 import struct
 import sys
@@ -426,12 +427,39 @@ def test_two_tasks_with_texts_of_their_own(folder, capsys):
     assert out.startswith("task              mood (bad, good)\n")
 
 
+PAIRS = '[data]\nformat = "parallel"\npath = "talk.de"\ntargets = "talk.en"\n'
+PAIRS += 'languages = ["de", "en"]\n'
+
+
+def test_translations_through_the_command_line(folder, capsys):
+    pytest.importorskip("sentencepiece")
+    pytest.importorskip("sacrebleu")
+    put_translator(folder)
+    sets, _ = run_through(folder, capsys, MODEL + PAIRS + TASK)
+    assert sets["kind"] == "tokens"
+    chosen = ["select", "r", "--task", "one", "--env", "any"]
+    out, _ = said(capsys, *chosen, "--texts", "3")
+    assert re.search(r"\ntest error        [\d.]+ % \([\d.]+ nats a token\)\n", out)
+    last = out.splitlines()[-1]
+    score = r"BLEU \d+\.\d\d, chrF \d+\.\d\d"
+    assert re.fullmatch(
+        rf"test texts        {score} \(the Jack {score}\) of 3 test sentences", last
+    )
+    assert main([*chosen, "--texts", "0"]) == 2
+    assert "`limit` must be a whole number at least 1, got 0." in capsys.readouterr().err
+
+
 def test_a_series_through_the_command_line(folder, capsys):
     put_network(folder, LSTM)
     put_series(folder, gap=(20,))
     sets, err = run_through(folder, capsys, MODEL + SERIES + "fill = 1\n" + TASK)
     assert sets["kind"] == "values" and sets["data"]["classes"] == ["dust"]
     assert "1 missing values of air were interpolated." in err.splitlines()
+    chosen = ["select", "r", "--task", "one", "--env", "any"]
+    told = r"test error        [\d.]+ % \((MSE [\d.e-]+, R2 \d\.\d{4}|no better than the mean)\)"
+    assert re.search(told, said(capsys, *chosen)[0])
+    assert main([*chosen, "--texts", "3"]) == 2
+    assert "`--texts` must be left out unless the network writes" in capsys.readouterr().err
     arguments = ["export", "r", "--task", "one", "--env", "any", "--out", "small"]
     assert said(capsys, *arguments)[0].startswith("export: small\n")
     assert Path("small/weights.safetensors").is_file()
@@ -519,7 +547,12 @@ BAD_NETWORKS = {
     "a pickle by another name": (
         lambda folder: put_pickle(folder / "net.safetensors"),
         MODEL,
-        "must be a whole safetensors file, got a damaged or another one",
+        "must be a safetensors file, got a pickle, as PyTorch writes them: save it as safetensors,",
+    ),
+    "a repository of the hub without its client": (
+        lambda folder: None,
+        '[model]\npath = "hf://team/small"\n',
+        "`path` must be on this machine, since the hub's client is not installed, got hf://team/",
     ),
     "a bare file without family": (
         lambda folder: put_pickle(folder / "net.pth"),
@@ -550,7 +583,8 @@ BAD_NETWORKS = {
 
 
 @pytest.mark.parametrize("name", BAD_NETWORKS)
-def test_bad_networks(name, folder, refused):
+def test_bad_networks(name, folder, refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     put, model, wanted = BAD_NETWORKS[name]
     put_texts(folder / "news", SUBJECTS, 6)
     put(folder)

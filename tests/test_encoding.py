@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from sosjax._errors import InputError
 from sosjax.space._encoding import Bits, Ratios, make_encoding
-from sosjax.space._importance import magnitude, ranking, taylor
+from sosjax.space._importance import example_scores, magnitude, ranking
 
 SIZES = (1, 4, 16, 64)
 RATIOS, BITS = Ratios(SIZES), Bits(SIZES)
@@ -167,12 +167,14 @@ def test_rankings_place_the_largest_score_first_and_ties_by_index():
 def test_taylor_scores_are_the_mean_absolute_derivatives():
     weight = jnp.array([1.0, -2.0, 0.0])
 
-    def loss(masks, inputs, targets):
+    def loss(masks, watch, inputs, targets):
+        del watch
         return (((inputs * masks[0]) @ weight - targets[:, 0]) ** 2).sum()
 
     inputs = jax.random.normal(jax.random.key(0), (70, 3))
     targets = jax.random.normal(jax.random.key(1), (70, 1))
-    (score,) = taylor(loss, [3], (inputs, targets), 64)
+    scores = example_scores(loss, [3], (inputs, targets), jnp.ones(70), 64, ("taylor",))
+    (score,) = scores["taylor"]
     residual = inputs @ weight - targets[:, 0]
     wanted = jnp.abs(2 * residual[:, None] * inputs * weight).mean(0)
     np.testing.assert_allclose(score, wanted, rtol=1e-4, atol=1e-6)

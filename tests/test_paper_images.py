@@ -19,6 +19,7 @@ from benchmarks.paper._jack import augmented, jack_of
 from benchmarks.paper._numbers import megabytes, print_table
 from benchmarks.paper._pictures import npm_digits
 from benchmarks.paper._published import Quarters, errors, quarters_of
+from benchmarks.paper._report import report
 from sosjax._errors import InputError
 from sosjax._tree import named_leaves
 from sosjax.models import built, jat_of, params_of
@@ -188,6 +189,19 @@ def test_the_smallest_run_goes_from_files_to_tables_and_figures(tmp_path, monkey
     assert again["found"] == first["found"] and "Jack, epoch" not in capsys.readouterr().out
     with pytest.raises(SystemExit, match="must be of the same settings"):
         mnist.main([*asked, "--images", "20"])
+
+
+def test_beside_a_stand_in_the_published_numbers_are_said_to_be_of_other_images(tmp_path, capsys):
+    scores = {"parameters": 10, "validation_error": 0.1, "test_error": 0.1}
+    one = {"jack": {"even": scores}, "members": {"even": [scores]}, "hypervolume": {"even": [0.5]}}
+    found = {f"published, {kind}": [one] for kind in ("multitask", "single-task")}
+    run = _run.Run("paper", tmp_path, tmp_path, {"data": {"name": "x"}}, 1, True, False)
+    table = report(run, found, mnist.PUBLISHED)["table"]
+    assert table[1]["paper, its own images"] == "0.30 MB 99.28 %" and "paper" not in table[1]
+    assert "Published, for other" not in capsys.readouterr().out
+    report(run, found, cifar10.PUBLISHED)
+    said = capsys.readouterr().out
+    assert "Published, for other tasks on other images" in said and "0.98 MB 97.21 %" in said
 
 
 def test_a_stand_in_is_said_to_be_one(tmp_path, capsys):

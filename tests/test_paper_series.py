@@ -142,6 +142,12 @@ def test_air_quality(tmp_path, monkeypatch, capsys):
     assert "Mean squared error" in capsys.readouterr().out
 
 
+def test_air_quality_tells_the_published_numbers_for_itself():
+    first = {"station": 1, "Jack, 32.8 MB": 237, "32 MB": 159, "19 MB": 361}
+    assert air_quality.published_rows()[0] == first
+    assert len(air_quality.published_rows()) == 4
+
+
 def test_air_quality_stand_in_reads_airports(tmp_path):
     write_airports(tmp_path)
     found = air_quality.airports(tmp_path / "weather.csv", ["EWR", "JFK"])

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from base64 import b64encode
+from html import escape
 from io import StringIO
 
 import pytest
@@ -132,6 +133,37 @@ def test_page_numbers_are_those_of_the_file(folder):
         assert text in page
     assert "the smallest needs 1,000 parameters (limit 900)" in page
     assert "0.100" not in page  # the line before the resume
+
+
+def test_what_was_done_to_the_data_is_in_the_summary(folder):
+    content = sets()
+    note = f"2 of 9 texts of {NASTY} were cut at 8 tokens."
+    content["data"]["notes"] = [note, "x" * 300]
+    write(folder, content)
+    page = report(folder).read_text()
+    assert f'<ul class="note"><li>{escape(note)}</li><li>{"x" * 300}</li></ul>' in page
+    assert note in printed(folder, 200)
+    content["data"]["notes"] = "none"
+    write(folder, content)
+    with pytest.raises(InputError, match=r"`data.notes` in .* must be a list, got 'none'."):
+        report(folder)
+
+
+def test_errors_of_values_and_tokens_are_told_in_their_own_units(folder):
+    content = sets() | {"kind": "values", "units": {"tops": {"validation": 3.0, "test": 20.0}}}
+    content["tasks"][1]["jack"]["test_error"] = 1.0
+    write(folder, content)
+    page = report(folder).read_text()
+    assert "<b>22.45 %</b><small>MSE 4.49, R2 0.7755</small>" in page
+    assert "<b>22.45 %</b><small>R2 0.7755</small>" in page  # of bags the variance is not known
+    assert "<b>100.00 %</b><small>no better than the mean</small>" in page
+    write(folder, content | {"kind": "tokens"})
+    assert "<b>22.45 %</b><small>4.490 nats a token</small>" in report(folder).read_text()
+    write(folder, content | {"kind": "classes"})
+    assert "</b><small>MSE" not in report(folder).read_text()
+    write(folder, content | {"units": {"tops": {"test": "much"}}})
+    with pytest.raises(InputError, match=r"`units.tops.test` in .* must be a finite number"):
+        report(folder)
 
 
 def test_chart_places_are_those_of_the_numbers(folder):
@@ -260,8 +292,8 @@ def test_staircase_is_the_selection_at_every_limit():
     ("path", "value", "text"),
     [
         (("format",), "other", "`format` in {} must be 'sosjax-sets', got 'other'."),
-        (("version",), 2, "`version` in {} must be 1, got 2."),
-        (("version",), True, "`version` in {} must be 1, got True."),
+        (("version",), 3, "`version` in {} must be 1 or 2, got 3."),
+        (("version",), True, "`version` in {} must be 1 or 2, got True."),
         (("tasks",), {}, "`tasks` in {} must be a list, got {{}}."),
         (("tasks", 0), 3, "`tasks[0]` in {} must be a JSON object, got 3."),
         (
@@ -327,6 +359,11 @@ def test_wrong_content_is_refused(folder, path, value, text):
         report(folder)
     assert str(refusal.value) == text.format(folder / "sets.json")
     assert not (folder / "report.html").exists()
+
+
+def test_sets_of_both_versions_are_shown(folder):
+    write(folder, sets() | {"version": 2})
+    assert "22.45 %" in report(folder).read_text()
 
 
 def test_missing_field_is_named(folder):

@@ -315,7 +315,21 @@ def test_a_draw_of_examples_is_padded_in_every_split():
     )
 
 
+def beyond(part):
+    """Return a task of tokens, one of which the network has no logit of."""
+    (task, *_) = tasks("tokens")
+    split = getattr(task.data, part)
+    labels = np.where(np.arange(split.labels.size).reshape(split.labels.shape) == 0, 99, 0)
+    return (replace(task, data=replace(task.data, **{part: Split(split.inputs, labels)})),)
+
+
 REFUSED = {
+    "a token that is not there": (
+        "tokens",
+        beyond("test"),
+        f"`test.labels` of short must be tokens below {OPTIONS.vocabulary}, or -1 where none is "
+        "wanted, got 99: are tokenizer and model of one kind?",
+    ),
     "mixed kinds": (
         "values",
         (*tasks("values")[:1], replace(tasks("tokens")[0], name="other")),

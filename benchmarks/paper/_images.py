@@ -85,7 +85,7 @@ def _experiment(
         "data": {"name": data.name, "stand-in": run.stand_in, **run.config["data"]},
         "jack": jat.architecture,
         "genes": quarters_of(built(dict(jat.architecture or {})).apply, jat.params).genes,
-        **report(run, found, {} if run.stand_in else published),
+        **report(run, found, published),
         "found": found,
     }
 

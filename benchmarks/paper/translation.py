@@ -19,27 +19,14 @@ BLEU and chrF (sacrebleu). Members are not fine-tuned. Writes figures and tables
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 import sosjax
 from sosjax._errors import require
-from sosjax.models import (
-    Decoding,
-    beam,
-    built,
-    cached_steps,
-    greedy,
-    jat_of,
-    load,
-    load_language_tokenizer,
-    save,
-    silenced,
-)
+from sosjax.models import jat_of, load, load_language_tokenizer, save
 from sosjax.models._sentencepiece import LanguageTokenizer
 from sosjax.readers import read_parallel, split_rows
 
@@ -65,7 +52,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "as published": {"encoding": "bits", "fitness": "raw"},
     "ours": {"encoding": "ratios", "fitness": "recalibrated", "low": 0.7},
 }
-SENTENCES = 32  # decoded side by side
 
 
 @dataclass(frozen=True)
@@ -162,60 +148,27 @@ def jack_of(run: Run, pairs: Sequence[Corpus]) -> tuple[sosjax.Jat, LanguageToke
     return jat, tokenizer
 
 
-class Writer:
-    """Writes and judges translations of sub-networks, with one program for all."""
-
-    def __init__(self, jat: sosjax.Jat, tokenizer: LanguageTokenizer, beams: int) -> None:
-        self.jat, self.tokenizer = jat, tokenizer
-        length = jat.graph.inputs.shape[-1]
-        self.decoding = Decoding(
-            start=tokenizer.end, end=tokenizer.end, pad=tokenizer.pad, length=length, beams=beams
-        )
-
-    @cached_property
-    def _steps(self) -> Any:
-        assert self.jat.architecture is not None
-        return cached_steps(built(self.jat.architecture).apply)
-
-    def scores(self, corpus: Corpus, masks: Sequence[np.ndarray] | None) -> dict[str, float]:
-        """Return BLEU and chrF on test sentences of a sub-network, or of the Jack."""
-        import sacrebleu
-
-        params = self.jat.params
-        if masks is not None:
-            params = silenced(self.jat.graph.graph, params, list(masks))
-        sources, targets = corpus.parts[3]
-        ids = self.tokenizer.source(sources, corpus.languages[0], self.decoding.length).ids
-        written: list[str] = []
-        for start in range(0, len(ids), SENTENCES):
-            rows = np.resize(ids[start : start + SENTENCES], (SENTENCES, ids.shape[1]))
-            written += self._written(params, rows, corpus.languages[1])
-        texts = written[: len(sources)]
-        return {
-            "BLEU": sacrebleu.corpus_bleu(texts, [list(targets)]).score,
-            "chrF": sacrebleu.corpus_chrf(texts, [list(targets)]).score,
-        }
-
-    def _written(self, params: Any, ids: np.ndarray, language: str) -> list[str]:
-        first = jnp.full(len(ids), self.tokenizer.language(language))
-        how = (self._steps, params, ids, self.decoding, first)
-        tokens = greedy(*how) if self.decoding.beams == 1 else beam(*how)[0]
-        return self.tokenizer.decode(np.asarray(tokens))
+def scores(
+    translator: sosjax.Translator, corpus: Corpus, member: sosjax.Member | None
+) -> dict[str, float]:
+    """Return BLEU and chrF on test sentences of a sub-network, or of the Jack."""
+    sources, targets = corpus.parts[3]
+    return sosjax.text_scores(translator.translate(sources, corpus.languages, member), targets)
 
 
 def decoded(
-    writer: Writer, pairs: Sequence[Corpus], runs: dict[str, list[Found]], count: int
+    translator: sosjax.Translator, pairs: Sequence[Corpus], runs: dict[str, list[Found]], count: int
 ) -> list[dict[str, Any]]:
     """Return a row for the Jack and for some members of every set of the first seed."""
     rows = []
     for corpus in pairs:
         jack = next(iter(runs.values()))[0].sets[corpus.name].jack
-        rows.append(_row(corpus.name, "the Jack", jack, writer.scores(corpus, None)))
+        rows.append(_row(corpus.name, "the Jack", jack, scores(translator, corpus, None)))
         for name, found in runs.items():
             members = found[0].sets[corpus.name].members
             places = np.unique(np.linspace(0, len(members) - 1, min(count, len(members))).round())
             for member in (members[int(place)] for place in places):
-                judged = writer.scores(corpus, member.masks)
+                judged = scores(translator, corpus, member)
                 rows.append(_row(corpus.name, name, member.scores, judged))
     return rows
 
@@ -269,7 +222,9 @@ def experiment(run: Run) -> dict[str, Any]:
     found = compare(jat, tasks, ways, run.seeds)
     names = [task.name for task in tasks]
     draw(run, names, found)
-    rows = decoded(Writer(jat, tokenizer, decoding["beams"]), pairs, found, decoding["members"])
+    rows = decoded(
+        sosjax.Translator(jat, tokenizer, decoding["beams"]), pairs, found, decoding["members"]
+    )
     draw_written(run, rows)
     print_table("Texts of the test part, before any fine-tuning", rows)
     published = [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import InputError, require
 from .._files import write_whole
+from ..report._number import measured
 from ._config import Config, example_text, parse_config, read_config, with_seed
 from ._interruption import Report, stopping_at_checkpoints
 from ._progress import Progress
@@ -73,6 +74,8 @@ def select(arguments: argparse.Namespace) -> None:
     member = sets.select(arguments.task, arguments.env)
     print(_described(sets, member, arguments.env))
     print(f"{'certificate':<18}{_certified(folder, member)}")
+    if arguments.texts is not None:
+        print(f"{'test texts':<18}{_written(folder, member, arguments.texts)}")
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -155,6 +158,30 @@ def _certified(folder: Path, member: "Member") -> str:
     return str(kept_certificate(folder, model.load, member)).replace("\n", "\n" + 18 * " ")
 
 
+def _written(folder: Path, member: "Member", count: int) -> str:
+    """Return how good the translations of test sentences are, the member's and the Jack's."""
+    from ..deploy._translator import Translator
+    from ..models._sentencepiece import load_language_tokenizer
+    from ..tasks._task import data_of
+
+    config = _config_of(folder)
+    jat, data, tasks = config.load()
+    task = next(one for one in tasks if one.name == member.task).on(data)
+    path = config.model.path
+    require(
+        path is not None and data_of(task).kind == "tokens",
+        f"`--texts` must be left out unless the network writes texts, got it for {task.name!r}.",
+    )
+    assert path is not None
+    translator = Translator(jat, load_language_tokenizer(path if path.is_dir() else path.parent))
+    test = data_of(task).test
+    found = [
+        ", ".join(f"{name} {score:.2f}" for name, score in one.items())
+        for one in (translator.scores(test, which, count) for which in (member, None))
+    ]
+    return f"{found[0]} (the Jack {found[1]}) of {min(count, len(test))} test sentences"
+
+
 def _export_one(config: Config, sets: "SetOfSets", folder: Path) -> str | None:
     """Export the first member that any task has for any environment, if there is one."""
     for task in config.tasks:
@@ -192,13 +219,9 @@ def _described(sets: "SetOfSets", member: "Member", environment: str) -> str:
 def _measured(sets: "SetOfSets", member: "Member", part: str) -> str:
     """Return an error in percent, and in its own unit if it has one."""
     error = getattr(member.scores, f"{part}_error")
-    shown, kind = f"{100 * error:.2f} %", sets.facts.get("kind")
     unit = sets.facts.get("units", {}).get(member.task, {}).get(part)
-    if unit is None:
-        return shown + (" of the variance" if kind == "values" else "")
-    if kind == "tokens":
-        return f"{error * unit:.3f} nats a token ({shown} of equal odds)"
-    return f"mean square {error * unit:.4g}, R2 {1 - error:.4f}"
+    own = measured(error, sets.facts.get("kind", "classes"), unit)
+    return f"{100 * error:.2f} %" + (f" ({own})" if own else "")
 
 
 @contextlib.contextmanager

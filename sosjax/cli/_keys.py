@@ -23,7 +23,7 @@ KEYS = {
     "tasks": {"name": "text", "classes": "texts", "head": "text", "data": "section"},
     "environments": {"name": "text", "parameters": "number", "bytes": "number", "flops": "number"},
     "search": {"objectives": "texts", "strategy": "text", "encoding": "text", "fitness": "text"}
-    | {"depth": "truth"}
+    | {"ranking": "names", "shared_ranking": "truth", "depth": "truth"}
     | {"population": "whole", "generations": "whole", "images": "whole", "calibration": "whole"}
     | {"rmp": "number", "directions": "whole", "low": "number", "high": "number"}
     | {"chunk": "whole", "checkpoint_every": "whole", "seed": "whole"},
@@ -82,6 +82,7 @@ _KINDS = {
     "number": "a number",
     "truth": "true or false",
     "texts": "a list of texts in quotes",
+    "names": "a text in quotes or a list of them",
     "numbers": "a list of numbers",
     "section": "a section ([name])",
     "sections": "a list of sections ([[name]])",
@@ -93,8 +94,9 @@ def _require_kind(name: str, value: Any, kind: str, place: str) -> None:
         require(isinstance(value, bool), f"`{name}` must be {_KINDS[kind]}, got {value!r}{place}.")
         return
     single = {"text": str, "whole": int, "number": (int, float), "section": dict}
-    items = {"texts": str, "numbers": (int, float), "sections": dict}
-    if kind in single:
+    items = {"texts": str, "names": str, "numbers": (int, float), "sections": dict}
+    if kind in single or (kind == "names" and isinstance(value, str)):
+        kind = "text" if kind == "names" else kind
         good = _is(value, single[kind])
     else:
         good = isinstance(value, list) and all(_is(item, items[kind]) for item in value)

@@ -125,6 +125,12 @@ def _add_readers(command: Callable[..., argparse.ArgumentParser]) -> None:
     for parser in (select, export):
         parser.add_argument("--task", required=True, metavar="T", help="the name of a task")
         parser.add_argument("--env", required=True, metavar="E", help="the name of an environment")
+    select.add_argument(
+        "--texts",
+        type=int,
+        metavar="N",
+        help="write the translations of N test sentences and tell BLEU and chrF",
+    )
     export.add_argument("--out", metavar="DIR", required=True, help="a new folder")
 
 

@@ -60,7 +60,7 @@ def model_choice(table: dict[str, Any], base: Path) -> ModelChoice:
             f"it with {name!r}.",
         )
         return ModelChoice(name, None, None, {}, removal)
-    path = path_of("model.path", table["path"], base)
+    path = _path(table["path"], base)
     require(
         path.exists(),
         f"`model.path` must be a folder or a weights file, got no such path: {path}.",
@@ -73,3 +73,10 @@ def model_choice(table: dict[str, Any], base: Path) -> ModelChoice:
         f"`{next(iter(alien), '')}`, a key of [model] itself.",
     )
     return ModelChoice(table.get("name"), path, table.get("family"), options, removal)
+
+
+def _path(text: str, base: Path) -> Path:
+    """Return a path relative to the base, or the folder of what is fetched from the hub."""
+    from ..models._hub import is_hub, local
+
+    return local(text) if is_hub(text) else path_of("model.path", text, base)

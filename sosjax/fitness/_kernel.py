@@ -1,5 +1,6 @@
 """The one fitness kernel: genotypes of all tasks -> masks -> costs, weights shared."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, final
@@ -14,12 +15,13 @@ from .._types import Array, Bool, Float
 from ..graph._cost import COSTS
 from ..graph._subject import Subject
 from ..space._encoding import AbstractEncoding
-from ..space._importance import ranking, taylor
+from ..space._importance import MEASURED, ranking
 from ..tasks._dataset import KINDS
 from ._batch import TaskBatch
 from ._compensation import compensated, task_moments
 from ._divergence import as_shares, divergence, token_divergence
 from ._error import cross_entropy, error_rate, finite_share, unexplained
+from ._rankings import task_scores
 from ._ridge import RidgeHead, ridge_head
 
 JUDGEMENTS = ("error", "divergence")
@@ -143,19 +145,31 @@ class Kernel:
         masks = [jnp.ones(size, bool) for size in self.graph.sizes]
         return jax.lax.map(lambda task: self._said(self._fit(params, task, masks)[0], task), batch)
 
-    def rankings(self, params: Any, batch: TaskBatch) -> list[Array]:
-        """Return each group's Taylor ranking for every task, int32 [T, size] each."""
+    def scores(
+        self, params: Any, batch: TaskBatch, names: Sequence[str] = MEASURED
+    ) -> dict[str, list[Array]]:
+        """Score the units of every group on each task's examples, in one pass over them.
 
-        def one(task: TaskBatch) -> list[Array]:
-            def loss(masks: list[Array], inputs: Array, targets: Array, weight: Array) -> Array:
-                outputs, _ = self.graph.features(params, inputs, masks, estimate=False)
-                return weight[0] * self._loss(params, task, outputs, targets)
+        Args:
+          params: the full parameters.
+          batch: the search data.
+          names: some of `"taylor"`, `"fisher"`, `"activation"`.
 
-            weights = jnp.ones(len(task.inputs)) if task.real is None else task.real
-            rows = (task.inputs, task.targets, weights)
-            return ranking(taylor(loss, self.graph.sizes, rows, self._side_by_side // 4))
+        Returns:
+          By name, float32 [T, size] for each group; larger is more important.
+        """
+
+        def one(task: TaskBatch) -> dict[str, list[Array]]:
+            kernel = None if self.kind == "tokens" else self._head(params, task).kernel
+            loss = partial(self._loss, params, task)
+            rows = self._side_by_side // 4
+            return task_scores(self.graph, params, task, kernel, loss, rows, names)
 
         return jax.lax.map(one, batch)
+
+    def rankings(self, params: Any, batch: TaskBatch) -> list[Array]:
+        """Return each group's Taylor ranking for every task, int32 [T, size] each."""
+        return ranking(self.scores(params, batch, ("taylor",))["taylor"])
 
     def costs(
         self, params: Any, batch: TaskBatch, rankings: list[Array], genotypes: Float[Array, "T N D"]
@@ -165,7 +179,7 @@ class Kernel:
         Args:
           params: the full parameters.
           batch: the search data.
-          rankings: from `rankings`.
+          rankings: what the encoding decodes over, for all tasks: from `rankings`, say.
           genotypes: N for each task.
 
         Returns:
@@ -196,7 +210,7 @@ class Kernel:
         """
         if self.kind == "tokens":
             # Nothing is fitted, so that the examples need not be seen together.
-            error, _ = self._token_judged(params, task, masks)
+            error, _ = self._token_judged(params, self.adapted(params, task, masks), task, masks)
             return error, Calibrated(self._own(params), None)
         outputs, carried = self._fit(params, task, masks)
         return self._error(outputs, task), carried
@@ -204,11 +218,17 @@ class Kernel:
     def error(
         self, params: Any, task: TaskBatch, masks: list[Bool[Array, " _size"]], carried: Calibrated
     ) -> Float[Array, ""]:
-        """Return a calibrated sub-network's error on other examples of its task."""
+        """Return a calibrated sub-network's error on other examples of its task.
+
+        Args:
+          params: the parameters that are its own: see `adapted`.
+          task: the examples.
+          masks: of groups, and perhaps of blocks.
+          carried: what it carries.
+        """
         params = with_leaves(params, named_leaves(params) | carried.statistics)
         if carried.head is None:
-            return self._token_judged(params, task, masks)[0]
-        params = self._adapted(params, task, masks)
+            return self._token_judged(params, params, task, masks)[0]
         features, _ = self._features(params, task, masks, estimate=False)
         return self._error(features @ carried.head.kernel + carried.head.bias, task)
 
@@ -226,17 +246,31 @@ class Kernel:
         head = None if self.kind == "tokens" else self._head(params, task)
         return Calibrated(self._own(params), head)
 
+    def outputs(self, params: Any, batch: TaskBatch) -> Float[Array, "T B *C"]:
+        """Return what the whole network says of every example, by each task's head."""
+        masks = [jnp.ones(size, bool) for size in self.graph.sizes]
+
+        def one(task: TaskBatch) -> Array:
+            features, _ = self._features(params, task, masks, estimate=False)
+            if self.kind == "tokens":
+                return features
+            head = self._head(params, task)
+            return features @ head.kernel + head.bias
+
+        return jax.lax.map(one, batch)
+
     @property
     def _side_by_side(self) -> int:
         return SENTENCES if self.kind == "tokens" else ROWS
 
-    def _adapted(self, params: Any, task: TaskBatch, masks: list[Array]) -> Any:
+    def adapted(self, params: Any, task: TaskBatch, masks: list[Array]) -> Any:
+        """Return the full parameters with the weights that follow from the masks."""
         return with_leaves(params, named_leaves(params) | self.weights(params, task, masks))
 
     def _fit(self, params: Any, task: TaskBatch, masks: list[Array]) -> tuple[Array, Calibrated]:
         """Return a sub-network's outputs for a task's examples, and what it carries."""
         refit = self.mode != "raw"
-        params = self._adapted(params, task, masks)
+        params = self.adapted(params, task, masks)
         features, statistics = self._features(params, task, masks, refit)
         if refit:
             prior = self._rows(params, task)
@@ -250,7 +284,7 @@ class Kernel:
     def _judged(self, params: Any, task: TaskBatch, masks: list[Array]) -> tuple[Array, Array]:
         """Return a sub-network's error and its divergence, zero where it is not asked."""
         if self.kind == "tokens":
-            return self._token_judged(params, task, masks)
+            return self._token_judged(params, self.adapted(params, task, masks), task, masks)
         outputs, _ = self._fit(params, task, masks)
         return self._error(outputs, task), self._divergence(outputs, task)
 
@@ -327,9 +361,9 @@ class Kernel:
         return divergence(task.jack, self._said(outputs, task), task.valid, task.real)
 
     def _token_judged(
-        self, params: Any, task: TaskBatch, masks: list[Array]
+        self, params: Any, adapted: Any, task: TaskBatch, masks: list[Array]
     ) -> tuple[Array, Array]:
-        adapted, full = self._adapted(params, task, masks), [jnp.ones_like(one) for one in masks]
+        full = [jnp.ones_like(one) for one in masks]
 
         def one(row: tuple[Array, Array, Array]) -> tuple[Array, ...]:
             inputs, tokens, weight = row

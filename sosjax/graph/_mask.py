@@ -36,12 +36,14 @@ class Masked:
 
     Attributes:
       operands: the masked value that stands for an operand, by (equation's write, operand).
+      sources: the value that was masked for it, and along which axes, likewise.
     """
 
     def __init__(self, program: Program, relations: Relations, layout: Layout) -> None:
         """Take a program with its units."""
         self.program, self.relations, self.layout = program, relations, layout
         self.operands: dict[tuple[int, int], int] = {}
+        self.sources: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
         self._next = len(program.avals)
         self._vectors: dict[int, tuple[Any, int | None]] = {}
         self._made: list[Equation] = []
@@ -65,6 +67,7 @@ class Masked:
             reads = list(equation.reads)
             for side, places in self._sums(equation).items():
                 used.update(places.values())
+                self.sources[equation.writes[0], side] = reads[side], tuple(places)
                 key = (reads[side], *places.items())
                 if key not in made:
                     made[key] = self._fresh()

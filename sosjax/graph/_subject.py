@@ -12,6 +12,7 @@ from .._tree import named_leaves, with_leaves
 from ._alias import leaf_aliases
 from ._certify import Certificate, certify
 from ._check import checked_counts
+from ._convolution import with_fast_gradients
 from ._cost import COSTS, CostTable
 from ._equation import Equation
 from ._gram import site_moments
@@ -140,6 +141,7 @@ class Subject:
             program = estimating(program, self.statistics, number)
             for name in self.buffers:
                 del values[program.leaves[name]]
+        program = with_fast_gradients(program)
         targets = [feature, *(program.leaves[name] for name in self.buffers)]
         features, *moments = program.evaluate(values, targets)
         return features, dict(zip(self.buffers, moments, strict=True))
@@ -147,7 +149,7 @@ class Subject:
     def logits(self, params: Any, inputs: Any, masks: Masks) -> Any:
         """Return the output of the full network under masks; its head may have any classes."""
         network = self.graph.traced(params, (inputs,))
-        program, _ = self.graph.masked_program(network, self.resized(self._outputs(params)))
+        program, _ = self.graph.masked_program(network, self.resized(self.outputs(params)))
         return program.outcome(program.given(params, (inputs,)) | self.graph.given_masks(masks))
 
     def sites(self) -> Sites:
@@ -178,7 +180,7 @@ class Subject:
           params: full parameters; the head's class axis may have any size.
           masks: for each group a boolean array [size].
         """
-        resized = self.resized(self._outputs(params))
+        resized = self.resized(self.outputs(params))
         return Shrunk(
             self.graph.cut_params(params, masks, resized), self.graph.shrunk_apply(masks, resized)
         )
@@ -190,7 +192,7 @@ class Subject:
         if not leaves:
             return {}
         full = with_leaves(params, named_leaves(params) | leaves)
-        resized = self.resized(self._outputs(params))
+        resized = self.resized(self.outputs(params))
         small = named_leaves(self.graph.cut_params(full, masks, resized))
         return {name: np.asarray(small[name]) for name in leaves}
 
@@ -208,7 +210,7 @@ class Subject:
         if not small:
             return params
         places = jax.tree.map(lambda leaf: np.arange(leaf.size).reshape(leaf.shape), params)
-        resized = self.resized(self._outputs(params))
+        resized = self.resized(self.outputs(params))
         kept = named_leaves(self.graph.cut_params(places, masks, resized))
         full = named_leaves(params)
         grown = {
@@ -247,7 +249,8 @@ class Subject:
         """The leaves that are fitted to each sub-network anyway."""
         return () if self.head is None else (self.head.kernel, self.head.bias)
 
-    def _outputs(self, params: Any) -> int:
+    def outputs(self, params: Any) -> int:
+        """Return how many outputs the head among these parameters has; 0 without a head."""
         return 0 if self.head is None else named_leaves(params)[self.head.bias].shape[0]
 
 

@@ -1,6 +1,7 @@
 """The files that people have: safetensors, sharded or not, and PyTorch's own."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ._weights import load_arrays
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
 WHOLE = "model.safetensors"
+PICKLE = "pytorch_model.bin"
 PICKLES = (".pth", ".pt", ".bin", ".ckpt")
 
 
@@ -21,7 +23,7 @@ def read_state(path: Path) -> dict[str, np.ndarray]:
 
     Args:
       path: a safetensors or PyTorch file, or a folder with `model.safetensors`, with its shards and
-        their index, or with `pytorch_model.bin`.
+        their index, or with `pytorch_model.bin`, sharded or not.
 
     Returns:
       The arrays by the names they have in the file.
@@ -42,33 +44,41 @@ def _folder_state(folder: Path) -> dict[str, np.ndarray]:
     if (folder / WHOLE).is_file():
         return load_arrays(folder / WHOLE)[0]
     if (folder / INDEX).is_file():
-        return _sharded(folder)
-    pickles = [one for one in (folder / "pytorch_model.bin",) if one.is_file()]
-    require(
-        pickles,
-        f"`path` must be a folder with {WHOLE}, {INDEX} or pytorch_model.bin, got one with "
-        f"{listing(sorted(one.name for one in folder.iterdir())) or 'nothing'}: {folder}.",
+        return _sharded(folder, INDEX, lambda path: load_arrays(path)[0])
+    if (folder / PICKLE).is_file():
+        return _torch_state(folder / PICKLE)
+    if (folder / f"{PICKLE}.index.json").is_file():
+        return _sharded(folder, f"{PICKLE}.index.json", _torch_state)
+    names = sorted(one.name for one in folder.iterdir())
+    other = [name for name in names if Path(name).suffix in (*PICKLES, ".safetensors")]
+    other = other if len(other) == 1 else []
+    raise InputError(
+        f"`path` must be a folder with {WHOLE}, {INDEX} or {PICKLE}, got one with "
+        f"{listing(names) or 'nothing'}: {folder}"
+        + (f"; name {other[0]} itself as `path`, with its `family`." if other else ".")
     )
-    return _torch_state(pickles[0])
 
 
-def _sharded(folder: Path) -> dict[str, np.ndarray]:
-    places = read_json(folder / INDEX).get("weight_map")
-    require(
-        isinstance(places, dict) and all(isinstance(name, str) for name in places.values()),
-        f"{folder / INDEX} must have a `weight_map` from names to files, got none.",
-    )
+def _sharded(
+    folder: Path, index: str, read: Callable[[Path], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    content = read_json(folder / index)
+    places = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(places, dict) or not all(isinstance(one, str) for one in places.values()):
+        raise InputError(
+            f"{folder / index} must have a `weight_map` from names to files, got none."
+        )
     files = sorted(set(places.values()))
     lost = [name for name in files if not (folder / name).is_file()]
     require(
-        not lost, f"`path` must hold every shard that {INDEX} names, got none of {listing(lost)}."
+        not lost, f"`path` must hold every shard that {index} names, got none of {listing(lost)}."
     )
     arrays: dict[str, np.ndarray] = {}
     for name in files:
-        arrays |= load_arrays(folder / name)[0]
+        arrays |= read(folder / name)
     absent = [name for name in places if name not in arrays]
     require(
-        not absent, f"the shards must hold what {INDEX} names, got them without {listing(absent)}."
+        not absent, f"the shards must hold what {index} names, got them without {listing(absent)}."
     )
     return arrays
 

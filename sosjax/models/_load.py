@@ -14,10 +14,18 @@ from ._checkpoint import CONFIG, read_config, read_state
 from ._exported import DESCRIPTION, read_exported
 from ._families import FAMILIES, NAMED, Built, architecture_of, built
 from ._fitted import fitted
+from ._hub import local, no_such_path
 from ._jat import Jat
 from ._module import batch_statistics
+from ._timm import from_timm, is_timm
 from ._weights import architecture_in, load_weights, save_weights
 
+_POOLING = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls": "cls",  # as newer files say it
+    "pooling_mode_mean": "mean",
+}
 IMAGES = "preprocessor_config.json"
 """Where an image network's folder names the constants that its images are normalised by."""
 
@@ -35,9 +43,11 @@ def load(
     """Read a pretrained network.
 
     Args:
-      path: a folder in Hugging Face layout (`config.json` with safetensors, sharded or not), or
-        one that `sosjax.export` wrote; a file that `save` wrote; or a bare state dict, safetensors
-        or PyTorch's, with `family`. A PyTorch file is only read by PyTorch's weights-only reader.
+      path: a folder in Hugging Face layout (`config.json` with safetensors, sharded or not), also
+        timm's, or one that `sosjax.export` wrote; a file that `save` wrote; or a bare state dict,
+        safetensors or PyTorch's, with `family`. A PyTorch file is only read by PyTorch's
+        weights-only reader. `hf://OWNER/NAME` is fetched by the hub's client, if there is one;
+        nothing else goes to the network.
       family: whose weights a bare state dict holds: a family (`"resnet"`, with its options) or a
         named network (`"resnet50"`, `"efficientnet-lite0"`).
       name: for reports; the path's by default.
@@ -53,8 +63,8 @@ def load(
       InputError: there is no such file, the architecture is none of ours, or arrays are missing,
         unexpected or of another shape; they are named.
     """
-    path = Path(path)
-    require(path.exists(), f"`path` must be a folder or a weights file, got no such path: {path}.")
+    path = local(path)
+    require(path.exists(), no_such_path(path))
     about = {"protect": protect, "only": only, "granularity": granularity}
     if (path / DESCRIPTION).is_file():
         return _member(path, name or path.resolve().stem, **about)
@@ -167,6 +177,9 @@ def _named(name: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def _huggingface(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     config = read_config(folder)
+    if is_timm(config):
+        described = from_timm(config)
+        return _named(described.pop("family"), described | options)
     kind = str(config.get("model_type"))
     readers = {kind: one for one in FAMILIES.values() for kind in one.model_types}
     require(
@@ -178,18 +191,25 @@ def _huggingface(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     if (folder / IMAGES).is_file():
         config = {**read_json(folder / IMAGES), **config}
     found = architecture_of(family, family.from_huggingface(config))
-    return found | _sentence_transformers(folder, found) | options
+    return found | _sentence_transformers(folder, found, options) | options
 
 
-def _sentence_transformers(folder: Path, architecture: dict[str, Any]) -> dict[str, Any]:
+def _sentence_transformers(
+    folder: Path, architecture: dict[str, Any], options: dict[str, Any]
+) -> dict[str, Any]:
     """Return what the files beside an encoder say of pooling and length, as far as it has them."""
     found: dict[str, Any] = {}
     pooling, length = folder / "1_Pooling" / CONFIG, folder / "sentence_bert_config.json"
-    if "pooling" in architecture and pooling.is_file():
+    if "pooling" in architecture and "pooling" not in options and pooling.is_file():
         said = read_json(pooling)
-        modes = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
-        named = [mode for key, mode in modes.items() if said.get(key)]
-        found |= {"pooling": named[0]} if len(named) == 1 else {}
+        named = [key for key, value in said.items() if key.startswith("pooling_mode_") and value]
+        named += [f"pooling_mode_{said['pooling_mode']}"] if said.get("pooling_mode") else []
+        require(
+            len(named) <= 1 and all(name in _POOLING for name in named),
+            f"{pooling} must name one of {listing(list(_POOLING)[:2])}, got {listing(named)}; "
+            "the option `pooling` has the last word.",
+        )
+        found |= {"pooling": _POOLING[named[0]]} if named else {}
     if "length" in architecture and length.is_file():
-        found |= {"length": read_json(length).get("max_seq_length", architecture["length"])}
+        found |= {"length": read_json(length).get("max_seq_length") or architecture["length"]}
     return found

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._errors import InputError, require, require_known
 from .._types import Int
+from ._hub import local
 from ._tokenizer import Encoded
 
 PIECES = "sentencepiece.bpe.model"
@@ -159,12 +160,12 @@ def load_language_tokenizer(folder: str | Path) -> LanguageTokenizer:
     of the published list of 100 languages where there is neither.
 
     Args:
-      folder: the folder.
+      folder: the folder, or `hf://OWNER/NAME` as for `load`.
 
     Raises:
       InputError: a file is missing or is not what its name says, or sentencepiece is not installed.
     """
-    folder = Path(folder)
+    folder = local(folder)
     vocabulary = _ids(folder / VOCABULARY)
     missing = [name for name in _SPECIAL if name not in vocabulary]
     require(

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._errors import InputError, require
 from .._types import Int
+from ._hub import local
 
 FILE, CONFIG, WORDS = "tokenizer.json", "tokenizer_config.json", "vocab.txt"
 _PADS = ("[PAD]", "<pad>", "<PAD>")
@@ -89,7 +90,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
 
     Args:
       path: a `tokenizer.json`, or a folder with one, or a folder with the `vocab.txt` of a BERT.
-        `tokenizer_config.json` beside it says what it does not.
+        `tokenizer_config.json` beside it says what it does not. `hf://OWNER/NAME` as for `load`.
 
     Returns:
       The tokenizer. What the file says of padding and truncation to some length is not kept.
@@ -98,7 +99,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
       InputError: there is no such file, it is damaged, it has no padding token, or the package
         `tokenizers` is missing.
     """
-    path = Path(path)
+    path = local(path)
     folder = path if path.is_dir() else path.parent
     file = path / FILE if path.is_dir() else path
     config = _json(folder / CONFIG) if (folder / CONFIG).exists() else {}

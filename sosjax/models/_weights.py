@@ -58,9 +58,25 @@ def _opened(path: Path) -> Iterator[Any]:
     except FileNotFoundError:
         raise InputError(f"{path} must be a safetensors file, got no such file.") from None
     except (OSError, safetensors.SafetensorError, struct.error) as error:
+        require(
+            not _is_pickle(path),
+            f"{path} must be a safetensors file, got a pickle, as PyTorch writes them: save it as "
+            "safetensors, or name it .pth (in a folder pytorch_model.bin), to be read by PyTorch's "
+            "weights-only reader: pip install 'sosjax[torch]'.",
+        )
         raise InputError(
             f"{path} must be a whole safetensors file, got a damaged or another one: {error}."
         ) from None
+
+
+def _is_pickle(path: Path) -> bool:
+    """Return whether a file begins as a pickle, or as the archive that PyTorch puts one into."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError:
+        return False
+    return start == b"PK\x03\x04" or (start[:1] == b"\x80" and 2 <= start[1] <= 5)
 
 
 def save_weights(path: Path, params: Any, metadata: dict[str, str] | None = None) -> None:

@@ -9,8 +9,8 @@ from ._number import MEASURES
 from ._record import Record, excerpt, plain
 from ._result import COSTS, Environment, Generation, Group, Jack, Member, Result, Task
 
-VERSION = 1
-"""The version of `sets.json` and `run.json` that this reads."""
+VERSIONS = {"sosjax-sets": (1, 2), "sosjax-run": (1,)}
+"""The versions of `sets.json` and of `run.json` that this reads."""
 
 
 def read_folder(folder: Path) -> Result:
@@ -38,13 +38,14 @@ def read_folder(folder: Path) -> Result:
         flops=network.count("flops"),
         data=data.name("name"),
         sizes={kind: sizes.count(kind) for kind in ("search", "validation", "test")},
+        notes=data.sentences("notes"),
         kind=kind,
         objectives=sets.names("objectives"),
         settings=plain(settings),
         environments=_environments(sets),
         tasks=_tasks(sets, groups),
         journal=_journal(folder / "journal.jsonl"),
-        **_notes(folder / "run.json"),
+        **_made_with(folder / "run.json"),
     )
 
 
@@ -55,14 +56,15 @@ def _document(file: Path, wanted: str) -> Record:
         found == wanted,
         f"`format` in {file} must be {wanted!r}, got {excerpt(found)}.",
     )
+    known = VERSIONS[wanted]
     require(
-        version == VERSION and not isinstance(version, bool),
-        f"`version` in {file} must be {VERSION}, got {excerpt(version)}.",
+        version in known and not isinstance(version, bool),
+        f"`version` in {file} must be {' or '.join(map(str, known))}, got {excerpt(version)}.",
     )
     return record
 
 
-def _notes(file: Path) -> dict[str, dict[str, str]]:
+def _made_with(file: Path) -> dict[str, dict[str, str]]:
     if not file.exists():
         return {"versions": {}, "machine": {}}
     record = _document(file, "sosjax-run")
@@ -90,15 +92,16 @@ def _environment(record: Record) -> Environment:
 
 
 def _tasks(sets: Record, groups: tuple[Group, ...]) -> tuple[Task, ...]:
-    tasks = tuple(_task(one, groups) for one in sets.tables("tasks"))
+    units = sets.table("units") if "units" in sets.content else None
+    tasks = tuple(_task(one, groups, units) for one in sets.tables("tasks"))
     require_unique("tasks.name", [task.name for task in tasks])
     return tasks
 
 
-def _task(record: Record, groups: tuple[Group, ...]) -> Task:
-    jack = record.table("jack")
+def _task(record: Record, groups: tuple[Group, ...], units: Record | None) -> Task:
+    jack, name = record.table("jack"), record.name("name")
     return Task(
-        name=record.name("name"),
+        name=name,
         classes=record.names("classes"),
         jack=Jack(
             **{cost: jack.count(cost) for cost in COSTS},
@@ -107,6 +110,7 @@ def _task(record: Record, groups: tuple[Group, ...]) -> Task:
         ),
         members=_members(record.tables("members"), groups),
         uniform=_members(record.tables("uniform", optional=True), groups),
+        unit=units.table(name).amount("test") if units and name in units.content else None,
     )
 
 

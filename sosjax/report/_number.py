@@ -55,6 +55,21 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
+def measured(error: float, kind: str, unit: float | None) -> str:
+    """Return an error in its own unit: `MSE 12.4, R2 0.7812`, `4.312 nats a token`, or nothing.
+
+    Args:
+      error: a share.
+      kind: what the task asks.
+      unit: what an error of 1 is: the variance of a value, the cross-entropy of equal odds.
+    """
+    if kind == "values" and error >= 1:
+        return "no better than the mean"
+    if kind == "values":
+        return f"{'' if unit is None else f'MSE {error * unit:.4g}, '}R2 {1 - error:.4f}"
+    return f"{error * unit:.3f} nats a token" if kind == "tokens" and unit is not None else ""
+
+
 def part(value: float, whole: float) -> str:
     """Return which part of the whole a value is: `15 %`; one decimal below 1 %."""
     if whole <= 0:

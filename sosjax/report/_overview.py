@@ -90,8 +90,15 @@ def method(result: Result) -> str:
         f"test error of the member that a limit of that size would select. The uniform baseline "
         f"keeps the same share of every group, its best units by Taylor importance, and is judged "
         f"in the same way. Costs ({costs}) are those of the shrunk network.</p>"
+        f"{_notes(result)}"
         f'<dl class="settings">{settings}{versions}</dl></section>'
     )
+
+
+def _notes(result: Result) -> str:
+    """Return what was done to the data, which a reader of the numbers should know."""
+    rows = "".join(f"<li>{escape(note)}</li>" for note in result.notes)
+    return f'<ul class="note">{rows}</ul>' if rows else ""
 
 
 def _terms(pairs: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from ._number import MEASURES, part, percent, short
+from ._number import MEASURES, measured, part, percent, short
 from ._plot import plot
 from ._result import COSTS, Environment, Jack, Member, Result, Task, limits_of, select, shortfall
 
@@ -29,16 +29,19 @@ _HEADS = (
 def _chosen(task: Task, result: Result) -> str:
     if not result.environments:
         return ""
-    rows = "".join(_environment(task, environment) for environment in result.environments)
+    rows = "".join(
+        _environment(task, environment, result.kind) for environment in result.environments
+    )
     return (
         '<div class="scroll"><table><thead><tr><th>Environment</th>'
         f"{_HEADS}</tr></thead><tbody>{rows}"
-        f'<tr class="jack"><th scope="row">the Jack</th>{_numbers(task.jack, task)}</tr>'
+        '<tr class="jack"><th scope="row">the Jack</th>'
+        f"{_numbers(task.jack, task, result.kind)}</tr>"
         "</tbody></table></div>"
     )
 
 
-def _environment(task: Task, environment: Environment) -> str:
+def _environment(task: Task, environment: Environment, kind: str) -> str:
     head = (
         f'<th scope="row"><span class="name">{escape(environment.name)}</span>'
         f"<small>{limits_of(environment)}</small></th>"
@@ -47,10 +50,11 @@ def _environment(task: Task, environment: Environment) -> str:
     if member is None:
         why = escape(shortfall(task, environment))
         return f'<tr>{head}<td colspan="8" class="none"><span>{why}</span></td></tr>'
-    return f"<tr>{head}{_numbers(member, task)}</tr>"
+    return f"<tr>{head}{_numbers(member, task, kind)}</tr>"
 
 
-def _numbers(one: Member | Jack, task: Task) -> str:
+def _numbers(one: Member | Jack, task: Task, kind: str) -> str:
+    own = measured(one.test_error, kind, task.unit)
     points = 100 * (one.test_error - task.jack.test_error)
     search = (
         "-"
@@ -58,7 +62,7 @@ def _numbers(one: Member | Jack, task: Task) -> str:
         else percent(one.search_error)
     )
     return (
-        f"<td><b>{percent(one.test_error)}</b></td>"
+        f"<td><b>{percent(one.test_error)}</b>{f'<small>{own}</small>' if own else ''}</td>"
         f"<td>{'-' if one is task.jack else f'{points:+.2f} pts'}</td>"
         f"<td>{one.parameters:,}</td><td>{part(one.parameters, task.jack.parameters)}</td>"
         f"<td>{short(one.bytes, 'bytes')}</td><td>{short(one.flops)}</td>"
@@ -68,7 +72,7 @@ def _numbers(one: Member | Jack, task: Task) -> str:
 
 def _all_members(task: Task, result: Result) -> str:
     rows = "".join(
-        f"<tr>{_numbers(member, task)}<td>{' '.join(map(str, member.kept))}</td></tr>"
+        f"<tr>{_numbers(member, task, result.kind)}<td>{' '.join(map(str, member.kept))}</td></tr>"
         for member in task.members
     )
     sizes = ", ".join(f"{group.name} {group.size}" for group in result.groups)

@@ -80,6 +80,11 @@ class Record:
         values = self.content.get(key)
         return plain(values) if isinstance(values, dict) else {}
 
+    def sentences(self, key: str) -> tuple[str, ...]:
+        """Return an optional list of texts, printable and of at most 500 characters."""
+        rows = self.list(key) if key in self.content else []
+        return tuple(_printable(str(row), 500) for row in rows)
+
     def _field(self, key: str) -> Any:
         if key not in self.content:
             raise InputError(f"`{self._at(key)}` must be in {self.file}, got no such field.")
@@ -124,5 +129,5 @@ def excerpt(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:200])
+def _printable(text: str, longest: int = 200) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])

@@ -65,13 +65,17 @@ class Environment:
 
 @dataclass(frozen=True)
 class Task:
-    """A task, the Jack on it, its set and its uniform baseline, both by rising parameters."""
+    """A task, the Jack on it, its set and its uniform baseline, both by rising parameters.
+
+    `unit` is what a test error of 1 is, the variance of a value say; `None` where errors have none.
+    """
 
     name: str
     classes: tuple[str, ...]
     jack: Jack
     members: tuple[Member, ...]
     uniform: tuple[Member, ...]
+    unit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Result:
       network: the name of the network; `parameters`, `bytes` and `flops` are its costs.
       groups: the groups of removable units.
       data: the name of the data; `sizes` are the examples for search, validation and test.
+      notes: what was done to the data, how many texts were cut say.
       kind: what the tasks ask: `classes`, `values` or `tokens`.
       objectives: what the search minimised.
       settings: seed, strategy, encoding and fitness, as text.
@@ -109,6 +114,7 @@ class Result:
     flops: int
     data: str
     sizes: Mapping[str, int]
+    notes: tuple[str, ...]
     kind: str
     objectives: tuple[str, ...]
     settings: Mapping[str, str]

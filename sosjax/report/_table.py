@@ -17,7 +17,8 @@ def table(folder: Path) -> Group:
     """Return what to deploy: for each task and environment of a run the selected member.
 
     Errors are in percent; the part in brackets is of the Jack's parameters for the task. Below
-    the table stands, for each environment that nothing fits, what the smallest member needs.
+    the table stands, for each environment that nothing fits, what the smallest member needs, and
+    what is to be known of the data, how many texts were cut say.
 
     Example:
       `rich.console.Console().print(sosjax.report.table(Path("runs/first")))`
@@ -34,7 +35,7 @@ def table(folder: Path) -> Group:
     result = read_folder(folder)
     if not (result.environments and result.tasks):
         return Group(Text("Nothing to select: the run has no environments.", style="dim"))
-    return Group(_rows(result), *_misses(result))
+    return Group(_rows(result), *_misses(result), *map(Text, result.notes))
 
 
 def _rows(result: Result) -> Table:

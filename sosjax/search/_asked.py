@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import jax
 import numpy as np
 
 from .._errors import require, require_unique
@@ -118,6 +119,8 @@ def _check_task(jat: Jat, task: Task) -> None:
         tokens == (graph.head is None),
         f"`tasks` {task.name}.data must ask {asked} of this network, got {data.kind}.",
     )
+    if tokens:
+        _check_wanted(jat, data)
     require(
         tokens or not jat.own_head or task.head == "new" or len(data.classes) == graph.classes,
         f"`data` must have the {graph.classes} classes of the network, got {len(data.classes)} in "
@@ -132,6 +135,19 @@ def _check_vocabulary(vocabulary: int, data: Dataset) -> None:
             inputs.min() >= 0 and inputs.max() < vocabulary,
             f"`{part}.inputs` of {data.name} must be tokens in [0, {vocabulary}), got "
             f"{inputs.min()} to {inputs.max()}: are tokenizer and model of one kind?",
+        )
+
+
+def _check_wanted(jat: Jat, data: Dataset) -> None:
+    """Refuse tokens to be said that the network has no logit of."""
+    graph = jat.graph.graph
+    size = jax.eval_shape(graph.apply, graph.shapes, *graph.inputs).shape[-1]
+    for part in ("search", "validation", "test"):
+        highest = getattr(data, part).labels.max()
+        require(
+            highest < size,
+            f"`{part}.labels` of {data.name} must be tokens below {size}, or -1 where none is "
+            f"wanted, got {highest}: are tokenizer and model of one kind?",
         )
 
 

@@ -1,6 +1,6 @@
 """The end of a search: calibrate, choose on validation data, report on test data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -68,17 +68,16 @@ def judge(
     chosen = _chosen(problem, seen, kept, finite, parts)
     unseen = np.asarray(errors(params, problem.test, rows._replace(wanted=chosen), carried))
     masks, carried = jax.tree.map(np.asarray, (rows.masks, carried))
-    weights = jax.jit(kernel.weights)
+    weights = _cutter(problem)
 
     def member(number: int, row: int) -> Member:
-        task = jax.tree.map(lambda leaf: leaf[number], problem.calibration)
         own = [mask[number, row] for mask in masks]
         return _member(
             problem.tasks[number],
             own,
             jax.tree.map(lambda leaf: leaf[number, row], carried),
             _scores(problem, number, kept[number, row], seen[number, row], unseen[number, row]),
-            problem.jat.graph.cut_leaves(params, weights(params, task, own), own),
+            weights(number, own),
         )
 
     return [
@@ -93,6 +92,32 @@ def judge(
                 for start, end in parts
             ],
         )
+        for number in range(len(problem.tasks))
+    ]
+
+
+def calibrated(problem: Problem, rows: Candidates) -> list[list[Member]]:
+    """Calibrate candidates on search data and look at validation data, not at test data.
+
+    Returns:
+      For each task the wanted candidates whose error is finite; their test error is yet NaN.
+    """
+    kernel, params = problem.kernel, problem.jat.params
+    carried = jax.jit(partial(_calibrated, kernel))(params, problem.calibration, rows)
+    errors = jax.jit(partial(_errors, kernel))(params, problem.validation, rows, carried)
+    finite = np.asarray(rows.wanted) & np.isfinite(errors)
+    seen, masks, carried = jax.tree.map(np.asarray, (errors, rows.masks, carried))
+    weights = _cutter(problem)
+
+    def member(number: int, row: int) -> Member:
+        own = [mask[number, row] for mask in masks]
+        kept = np.array([mask.sum() for mask in own])
+        scores = _scores(problem, number, kept, seen[number, row], np.nan)
+        carries = jax.tree.map(lambda leaf: leaf[number, row], carried)
+        return _member(problem.tasks[number], own, carries, scores, weights(number, own))
+
+    return [
+        [member(number, row) for row in np.flatnonzero(finite[number]).tolist()]
         for number in range(len(problem.tasks))
     ]
 
@@ -146,7 +171,7 @@ def _errors(
     kernel: Kernel, params: Any, batch: TaskBatch, rows: Candidates, carried: Calibrated
 ) -> Array:
     def one(task: TaskBatch, masks: list[Array], own: Calibrated) -> Array:
-        return kernel.error(params, task, masks, own)
+        return kernel.error(kernel.adapted(params, task, masks), task, masks, own)
 
     return _visit(one, (batch,), rows.wanted, (rows.masks, carried))
 
@@ -168,12 +193,23 @@ def _visit(one: Any, batches: tuple, wanted: Array, rows: tuple) -> Any:
     return jax.lax.map(one_task, (batches, wanted, rows))
 
 
+def _cutter(problem: Problem) -> Callable[[int, list[np.ndarray]], dict[str, np.ndarray]]:
+    """Return what gives a task's sub-network its compensated weights, as small as it is."""
+    params, weights = problem.jat.params, jax.jit(problem.kernel.weights)
+
+    def cut(number: int, masks: list[np.ndarray]) -> dict[str, np.ndarray]:
+        task = jax.tree.map(lambda leaf: leaf[number], problem.calibration)
+        return problem.jat.graph.cut_leaves(params, weights(params, task, masks), masks)
+
+    return cut
+
+
 def _member(
     task: Task,
     masks: list[np.ndarray],
     carried: Calibrated,
     scores: Scores,
-    weights: dict[str, Any],
+    weights: dict[str, np.ndarray],
 ) -> Member:
     classes = len(task.classes)
     nothing = np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
@@ -186,7 +222,7 @@ def _member(
         statistics={name: np.asarray(leaf) for name, leaf in carried.statistics.items()},
         kernel=kernel[:, :classes],
         bias=bias[:classes],
-        weights={name: np.asarray(leaf) for name, leaf in weights.items()},
+        weights=weights,
     )
 
 
@@ -197,5 +233,5 @@ def _scores(problem: Problem, number: int, kept: np.ndarray, seen: Any, unseen: 
         **{name: int(cost) for name, cost in costs.items()},
         search_error=None,
         validation_error=share(seen),
-        test_error=share(unseen),
+        test_error=float("nan") if np.isnan(unseen) else share(unseen),
     )

@@ -1,7 +1,7 @@
 """A network, its tasks and their examples, laid out once for everything that judges."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, final
 
 import jax
@@ -10,15 +10,16 @@ import numpy as np
 
 from .._types import Array
 from ..fitness._batch import TaskBatch, task_batch
-from ..fitness._compensation import Moments, factorised
-from ..fitness._kernel import JUDGEMENTS, OBJECTIVES, Kernel
+from ..fitness._kernel import OBJECTIVES, Kernel
 from ..models._jat import Jat
 from ..space._encoding import make_encoding
-from ..space._importance import magnitude, ranking
+from ..space._importance import SURGEON, mixture, normalised, ranking
 from ..tasks._dataset import Dataset, Split
 from ..tasks._task import Task, data_of
 from ._asked import check_fitness
+from ._ranked import check_scores, shared, unit_scores
 from ._settings import Settings
+from ._study import Study, study
 
 PADDING = 256
 """Validation and test examples are padded to a multiple of this: mostly one program serves both."""
@@ -57,6 +58,7 @@ class Problem:
             jat.graph.sizes,
             jat.graph.rules.granularity,
             len(jat.graph.blocks) if settings.depth else 0,
+            len(settings.rankings),
         )
         own = [self._has_own_head(task) for task in self.tasks]
         kind, chunk = self.kind, settings.chunk
@@ -75,7 +77,7 @@ class Problem:
             self._with_heads(gathered("search", limit=limit, seed=settings.seed), own)
             for limit in (settings.images, settings.calibration)
         )
-        solved, known = self.calibration.solved, self._moments()
+        solved, known = self.calibration.solved, self._study.known
         self.calibration = self.calibration._replace(known=known)
         self.search = self.search._replace(solved=solved, known=known)
         if self.kernel.compare:
@@ -87,7 +89,7 @@ class Problem:
         )
         self.dense = np.array([self._dense(task) for task in self.tasks], np.float32)
         self._columns = np.array([OBJECTIVES.index(name) for name in settings.objectives])
-        self._judgements = sum(name in JUDGEMENTS for name in settings.objectives)
+        self._judgements = len(settings.objectives) - len(settings.costs)
 
     @property
     def kind(self) -> str:
@@ -116,6 +118,12 @@ class Problem:
                 }
         return found
 
+    def training(self, limit: int | None) -> TaskBatch:
+        """Return search examples to train on: so many for each task, or all of them."""
+        own = [self._has_own_head(task) for task in self.tasks]
+        batch = self._gathered(own, "search", limit=limit, seed=self.settings.seed)
+        return batch._replace(solved=self.calibration.solved)
+
     def _gathered(self, own: Sequence[bool], part: str, **how: Any) -> TaskBatch:
         splits: list[Split] = [getattr(data_of(task), part) for task in self.tasks]
         outputs = [task.labels(data_of(task)) for task in self.tasks]
@@ -133,33 +141,63 @@ class Problem:
     def _dense(self, task: Task) -> list[int]:
         graph = self.jat.graph
         costs = graph.cost(np.asarray(graph.sizes), len(task.classes))
-        return [int(costs[name]) for name in self.settings.objectives if name not in JUDGEMENTS]
+        return [int(costs[name]) for name in self.settings.costs]
 
-    def _moments(self) -> dict[str, Moments] | None:
-        """Return what compensation knows of every site, from the larger draw, by its leaf."""
-        if self.kernel.mode != "compensated":
-            return None
-        key, moments = jax.random.key(self.settings.seed), jax.jit(self.kernel.moments)
+    @cached_property
+    def _study(self) -> Study:
+        """What is found out of the whole network once, on the larger draw, if it is asked."""
+        known, scores = self.kernel.mode == "compensated", SURGEON in self.settings.rankings
+        if not (known or scores):
+            return Study(None, None)
+        seed = self.settings.seed
+        return study(self.kernel, self.jat.params, self.calibration, seed, known, scores)
 
-        def one(number: int) -> dict[str, Moments]:
-            # One task at a time: a network's moments are larger than its weights.
-            task = jax.tree.map(lambda leaf: leaf[number], self.calibration)
-            found = jax.device_get(moments(self.jat.params, task, key))
-            return {leaf: factorised(one) for leaf, one in found.items()}
+    @cached_property
+    def scores(self) -> list[Array]:
+        """The units' scores in the settings' rankings, float32 [T, R, size] for each group.
 
-        rows = [one(number) for number in range(len(self.tasks))]
-        return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *rows))
+        Raises:
+          InputError: a ranking has nothing to say of a group; see `check_scores`.
+        """
+        settings, graph = self.settings, self.jat.graph
+        params, names = self.jat.params, settings.rankings
+        surgeon = self._study.scores
+        found = unit_scores(self.kernel, params, self.search, names, settings.seed, surgeon)
+        groups = [group.name for group in graph.groups]
+        check_scores(found, groups, [task.name for task in self.tasks])
+        if settings.shared_ranking:
+            found = {name: shared(each) for name, each in found.items()}
+        return [jnp.stack(each, 1) for each in zip(*found.values(), strict=True)]
 
-    def rankings(self, kind: str = "taylor") -> list[Array]:
-        """Rank the units of every group for every task, int32 [T, size] each.
+    def rankings(self) -> list[Array]:
+        """Return what the encoding decodes over, for each group and all tasks.
+
+        Returns:
+          Places, int32 [T, size]; or scores of mean 1, float32 [T, R, size], if it mixes them.
+        """
+        if len(self.settings.rankings) == 1:
+            return ranking([score[:, 0] for score in self.scores])
+        scores = normalised(self.scores)
+        return scores if self.encoding.rankings > 1 else ranking(mixture(scores))
+
+    def unranked(self) -> list[Array]:
+        """Return zeros in the place of `rankings`."""
+        tasks, mixed, sizes = len(self.tasks), self.encoding.rankings, self.encoding.sizes
+        if mixed > 1:
+            return [jnp.zeros((tasks, mixed, size), jnp.float32) for size in sizes]
+        return [jnp.zeros((tasks, size), jnp.int32) for size in sizes]
+
+    def costs_of(self, kept: Array, task: Array) -> Array:
+        """Return the costs of sub-networks among the objectives, in their own units, inside jit.
 
         Args:
-          kind: `"taylor"`, or `"magnitude"`, which is the same for all tasks.
+          kept: counts of groups and blocks, [P, G + blocks].
+          task: the number of the task that they are for.
         """
-        if kind == "taylor":
-            return jax.jit(self.kernel.rankings)(self.jat.params, self.search)
-        places = ranking(magnitude(self.jat.graph, self.jat.params))
-        return [jnp.broadcast_to(place, (len(self.tasks), *place.shape)) for place in places]
+        graph = self.jat.graph
+        classes = jnp.asarray([len(one.classes) for one in self.tasks])[task]
+        costs = graph.costs.approximate(graph.counts(kept, classes, jnp))
+        return jnp.stack([costs[name] for name in self.settings.costs], -1)
 
     def objectives(self, params: Any, search: Any, rankings: list[Array], rows: Array) -> Array:
         """Judge genotypes [T, N, D]; return their objectives [T, N, K].

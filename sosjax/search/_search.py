@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import require
+from .._files import require_new
 from .._types import Array
 from ..environments._environment import Environment
 from ..models._jat import Jat
@@ -39,7 +40,7 @@ class _Progressed(NamedTuple):
 
     Attributes:
       strategy: the strategy's state.
-      rankings: for each group, [T, size].
+      rankings: of the problem: for each group places [T, size], or scores [T, R, size].
       generation: generations done, the initial population counted as one.
     """
 
@@ -79,8 +80,11 @@ def search(
       InputError: something does not fit, before anything is compiled; or the folder exists.
     """
     check_asked(jat, data, tasks, environments, settings.depth)
-    # Before the folder: what does not fit leaves none behind.
+    if folder is not None:
+        require_new("out", Path(folder))
+    # Before the folder: what does not fit, or cannot be ranked, leaves none behind.
     problem = Problem(jat, data, tasks, settings)
+    problem.rankings()
     run = None
     if folder is not None:
         asked = asked_of(jat, data, tasks, environments, settings)
@@ -175,7 +179,7 @@ class _Search:
         return sets
 
     def _start(self, run: RunFolder | None) -> _Progressed:
-        sizes, tasks = self.problem.jat.graph.sizes, len(self.problem.tasks)
+        tasks = len(self.problem.tasks)
         rows, objectives = self.settings.population * tasks, len(self.settings.objectives)
         # Nothing has been evaluated: the first generation starts the strategy anew.
         nothing = self.strategy.init(
@@ -184,8 +188,7 @@ class _Search:
             jnp.full((rows, objectives), jnp.inf),
             self.params,
         )
-        unranked = [jnp.zeros((tasks, size), jnp.int32) for size in sizes]
-        start = _Progressed(nothing, unranked, jnp.zeros((), jnp.int32))
+        start = _Progressed(nothing, self.problem.unranked(), jnp.zeros((), jnp.int32))
         if run is not None:
             state, warnings = load_checkpoint(run.checkpoints, start)
             for warning in warnings:

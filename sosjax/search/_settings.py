@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from .._errors import require, require_known, require_number
+from .._errors import require, require_known, require_number, require_unique
 from ..fitness._kernel import JUDGEMENTS, MODES, OBJECTIVES
 from ..space._encoding import ENCODINGS
+from ..space._importance import RANKINGS
 from ..strategies import ALGORITHMS
 
 STRATEGIES = ("mo-mfea", "mo-mfea-ii", "adaptive-de", "random")
@@ -26,7 +27,12 @@ class Settings:
       strategy: `"mo-mfea"`, `"mo-mfea-ii"`, `"adaptive-de"`, `"random"`, or the name of an evosax
         algorithm, `"SNES"` say.
       depth: whether residual blocks may be left out as a whole.
-      encoding: `"ratios"` (keep ratios over a Taylor ranking) or `"bits"` (the paper's).
+      encoding: `"ratios"` (keep ratios over a ranking) or `"bits"` (the paper's).
+      ranking: what units are ranked by: `"taylor"`, `"fisher"`, `"activation"`, `"magnitude"`,
+        `"surgeon"` (what the others cannot make up for, the match of compensation) or
+        `"random"`; or several of them, which every candidate mixes by weights of its own under
+        `"ratios"` (bits, and the uniform baseline, mix them evenly).
+      shared_ranking: whether all tasks have the same ranking, the mean of theirs.
       fitness: `"recalibrated"` (BatchNorm's moments and the head are fitted to each sub-network),
         `"compensated"` (so are the weights that read from removed units, which takes longer), or
         `"raw"` as in the paper.
@@ -52,6 +58,8 @@ class Settings:
     objectives: Sequence[str] = ("error", "parameters")
     strategy: str = "mo-mfea"
     encoding: str = "ratios"
+    ranking: str | Sequence[str] = "taylor"
+    shared_ranking: bool = False
     depth: bool = False
     fitness: str = "recalibrated"
     population: int = 40
@@ -66,6 +74,16 @@ class Settings:
     checkpoint_every: int = 2
     seed: int = 0
 
+    @property
+    def rankings(self) -> tuple[str, ...]:
+        """The names of all rankings, [R]."""
+        return (self.ranking,) if isinstance(self.ranking, str) else tuple(self.ranking)
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The objectives that are costs."""
+        return tuple(name for name in self.objectives if name not in JUDGEMENTS)
+
     def __post_init__(self) -> None:
         require(
             not isinstance(self.objectives, str),
@@ -75,7 +93,7 @@ class Settings:
         for name in self.objectives:
             require_known("search.objectives", name, OBJECTIVES)
         shares = [name for name in self.objectives if name in JUDGEMENTS]
-        costs = [name for name in self.objectives if name not in JUDGEMENTS]
+        costs = list(self.costs)
         require(
             list(self.objectives) == shares + costs
             and min(len(shares), len(costs)) > 0
@@ -85,10 +103,12 @@ class Settings:
         )
         require_known("search.strategy", self.strategy, (*STRATEGIES, *ALGORITHMS))
         require_known("search.encoding", self.encoding, ENCODINGS)
-        require(
-            isinstance(self.depth, bool),
-            f"`search.depth` must be true or false, got {self.depth!r}.",
-        )
+        self._check_ranking()
+        for name in ("shared_ranking", "depth"):
+            value = getattr(self, name)
+            require(
+                isinstance(value, bool), f"`search.{name}` must be true or false, got {value!r}."
+            )
         require_known("search.fitness", self.fitness, MODES)
         require_number("search.population", self.population, 2, whole=True)
         require(
@@ -106,3 +126,16 @@ class Settings:
         require_number("search.chunk", self.chunk, 1, whole=True)
         require_number("search.checkpoint_every", self.checkpoint_every, 1, whole=True)
         require_number("search.seed", self.seed, 0, 2**32 - 1, whole=True)
+
+    def _check_ranking(self) -> None:
+        require(
+            isinstance(self.ranking, str | list | tuple),
+            f"`search.ranking` must be a name or a list of names, got {self.ranking!r}.",
+        )
+        names = self.rankings
+        require(len(names) > 0, "`search.ranking` must be one or more names, got none.")
+        for name in names:
+            require_known("search.ranking", name, RANKINGS)
+        require_unique("search.ranking", names)
+        # A list of one is that one, so that both ask for the same search.
+        object.__setattr__(self, "ranking", names if names[1:] else "".join(names))

@@ -1,15 +1,18 @@
-"""The baseline without a search: the same share of every group, over a ranking of its units."""
+"""The baselines without a search: shares of all groups, over a ranking of their units."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import require_known, require_number
+from .._errors import require, require_known, require_number
 from .._types import Array
+from ..graph._cost import COSTS
 from ..models._jat import Jat
 from ..sets._member import Scores
 from ..space._encoding import Ratios
+from ..space._importance import kept_above, mixture, normalised, unit_costs
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
 from ._asked import check_asked
@@ -19,18 +22,49 @@ from ._settings import Settings
 
 COUNT = 13
 """How many shares are drawn into a report."""
+SCOPES = ("local", "global")
 
 
 def uniform_candidates(problem: Problem, rankings: list[Array], count: int = COUNT) -> Candidates:
     """Return candidates of `count` shares, evenly spread on a log axis, for every task."""
-    graph = problem.jat.graph
-    blocks = problem.encoding.blocks
-    grid = Ratios(graph.sizes, graph.rules.granularity, blocks)
-    shape = (len(problem.tasks), count)
-    smallest = 1 / max(grid.sizes)
-    shares = grid.uniform(np.geomspace(smallest, 1, count))
-    genotypes = jnp.broadcast_to(shares, (*shape, grid.dimensions))
-    return candidates(grid, genotypes, rankings, jnp.ones(shape, bool))
+    grid = _grid(problem)
+    shares = grid.uniform(_shares(grid, count))
+    genotypes = jnp.broadcast_to(shares, (len(problem.tasks), *shares.shape))
+    return candidates(grid, genotypes, rankings, jnp.ones(genotypes.shape[:2], bool))
+
+
+def global_candidates(problem: Problem, cost: str | None, count: int = COUNT) -> Candidates:
+    """Return candidates of one threshold for all groups each, for every task.
+
+    Scores have the mean 1 over each group, and are divided by what one unit costs if asked: as in
+    the global pruning of Torch-Pruning (Fang et al., 2023, https://arxiv.org/abs/2301.12900), and
+    with costs after HALP (Shen et al., 2021, https://arxiv.org/abs/2110.10811).
+
+    Args:
+      problem: the network and the tasks.
+      cost: what scores are divided by: a unit's parameters, bytes or FLOPs; `None`: nothing.
+      count: thresholds: shares of all units, evenly spread on a log axis.
+    """
+    grid, graph = _grid(problem), problem.jat.graph
+    mixed = [np.asarray(one) for one in mixture(normalised(problem.scores))]
+    kept = []
+    for number, task in enumerate(problem.tasks):
+        each = np.ones(len(mixed))
+        if cost is not None:
+            each = unit_costs(graph, cost, len(task.classes))
+        own = [score[number] / price for score, price in zip(mixed, each, strict=True)]
+        kept.append(kept_above(own, _shares(grid, count)))
+    genotypes = grid.keeping(np.stack(kept))
+    return candidates(grid, genotypes, problem.rankings(), jnp.ones(genotypes.shape[:2], bool))
+
+
+def _grid(problem: Problem) -> Ratios:
+    own = problem.encoding
+    return Ratios(own.sizes, problem.jat.graph.rules.granularity, own.blocks, own.rankings)
+
+
+def _shares(grid: Ratios, count: int) -> np.ndarray:
+    return np.geomspace(1 / max(grid.sizes), 1, count)
 
 
 def uniform(
@@ -39,7 +73,9 @@ def uniform(
     tasks: Sequence[Task],
     settings: Settings,
     *,
-    ranking: str = "taylor",
+    ranking: str | Sequence[str] = "taylor",
+    scope: str = "local",
+    cost: str | None = None,
     count: int = COUNT,
 ) -> dict[str, tuple[Scores, ...]]:
     """Judge uniform keep ratios as the members of a search are judged.
@@ -48,8 +84,12 @@ def uniform(
       jat: the network.
       data: what to judge on.
       tasks: the tasks.
-      settings: of the search that it is compared with.
-      ranking: `"taylor"` or `"magnitude"`.
+      settings: of the search that it is compared with; its `ranking` is not looked at.
+      ranking: as `Settings.ranking`; several are mixed evenly.
+      scope: `"local"`: the same share of every group; `"global"`: a share of all units, by one
+        threshold for all groups, on scores of mean 1 over each. One unit of each group is kept.
+      cost: `"parameters"`, `"bytes"` or `"flops"`: under the global scope, scores are divided by
+        what one unit of their group costs; `None`: they are not.
       count: how many shares to try.
 
     Returns:
@@ -59,10 +99,21 @@ def uniform(
       InputError: something does not fit.
     """
     check_asked(jat, data, tasks, ())
-    require_known("ranking", ranking, ("taylor", "magnitude"))
+    require_known("scope", scope, SCOPES)
+    if cost is not None:
+        require_known("cost", cost, COSTS)
+        require(
+            scope == "global",
+            f"`cost` must be None under the local scope, where all units of a group cost the same, "
+            f"got {cost!r}.",
+        )
     require_number("count", count, 1, whole=True)
-    problem = Problem(jat, data, tasks, settings)
-    found = judge(problem, [uniform_candidates(problem, problem.rankings(ranking), count)])
+    problem = Problem(jat, data, tasks, replace(settings, ranking=ranking))
+    if scope == "local":
+        source = uniform_candidates(problem, problem.rankings(), count)
+    else:
+        source = global_candidates(problem, cost, count)
+    found = judge(problem, [source])
     return {
         task.name: tuple(member.scores for member in members.values())
         for task, (_, (members,)) in zip(tasks, found, strict=True)

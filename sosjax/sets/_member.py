@@ -23,6 +23,11 @@ class Scores:
       search_error: the share the search saw (leave-one-out); `None` where no search saw it.
       validation_error: share of validation examples; what members are chosen by.
       test_error: share of test examples; reported, never used.
+      epoch: the epoch of recovery that validation data chose, 0 if none was better than before;
+        `None` where nothing was recovered. Then the errors above are those after it, and these
+        two the ones before.
+      validation_error_before: as above.
+      test_error_before: as above.
     """
 
     kept: tuple[int, ...]
@@ -32,6 +37,9 @@ class Scores:
     search_error: float | None
     validation_error: float
     test_error: float
+    epoch: int | None = None
+    validation_error_before: float | None = None
+    test_error_before: float | None = None
 
     @property
     def costs(self) -> dict[str, int]:

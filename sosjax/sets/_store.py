@@ -7,7 +7,7 @@ weights that member i has of its own, if any, as small as it is deployed. The JS
 last, with the other's SHA-256 as `arrays`: where it is, the set is whole.
 """
 
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,12 @@ def _as_json(sets: SetOfSets) -> dict[str, Any]:
 
 
 def _scores(content: dict[str, Any]) -> Scores:
-    values: dict[str, Any] = {field.name: content[field.name] for field in fields(Scores)}
+    values: dict[str, Any] = {
+        field.name: content.get(field.name, field.default)
+        if field.default is not MISSING
+        else content[field.name]
+        for field in fields(Scores)
+    }
     values["kept"] = tuple(values["kept"])
     return Scores(**values)
 

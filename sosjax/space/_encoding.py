@@ -10,9 +10,12 @@ import numpy as np
 
 from .._errors import require_known
 from .._types import Array, Bool, Float, Int, Key
+from ._importance import mixture
+from ._importance import ranking as places
 
-Ranking = Sequence[Int[Array, " _size"]]
-"""For each group the place of every unit in the order of importance, 0 for the most important."""
+Ranking = Sequence[Int[Array, " _size"]] | Sequence[Float[Array, "_R _size"]]
+"""For each group the place of every unit in the order of importance, 0 for the most important; or,
+for an encoding that mixes R rankings, scores of mean 1 in each, larger for the more important."""
 
 
 @runtime_checkable
@@ -27,6 +30,11 @@ class AbstractEncoding(Protocol):
     @property
     def blocks(self) -> int:
         """The number of blocks that may be left out."""
+        ...
+
+    @property
+    def rankings(self) -> int:
+        """How many rankings it mixes, R: with one it takes places, with more it takes scores."""
         ...
 
     @property
@@ -55,29 +63,48 @@ class Ratios:
 
     A gene r keeps round(size^r) units, so that equal steps of a gene are equal factors of width.
 
+    Of several rankings each candidate has a mixture of its own: the units' scores, of mean 1 over
+    each group in each ranking, are added up with the last genes as weights, the same for all
+    groups. Only their shares of their sum matter; if all are zero, all count alike.
+
     Attributes:
       sizes: units in each group, [G].
       granularity: kept counts are multiples of it, or all.
       blocks: how many blocks may be left out: each has one more gene, and is kept from 1/2 on.
+      rankings: how many rankings are mixed: with more than one, each has one more gene.
     """
 
     sizes: tuple[int, ...]
     granularity: int = 1
     blocks: int = 0
+    rankings: int = 1
 
     @property
     def dimensions(self) -> int:
-        """The number of genes: one for each group and block."""
-        return len(self.sizes) + self.blocks
+        """The number of genes: one for each group and block, and for each of several rankings."""
+        return len(self.sizes) + self.blocks + self.weights
+
+    @property
+    def weights(self) -> int:
+        """The number of genes at the end that are weights of rankings: none for a single one."""
+        return self.rankings if self.rankings > 1 else 0
 
     def sample(
         self, key: Key[Array, ""], count: int, low: float = 0.0, high: float = 1.0
     ) -> Float[Array, "count D"]:
-        """Draw genotypes: a density in [low, high] for each, and its genes spread around it."""
+        """Draw genotypes: a density in [low, high] for each, and its genes spread around it.
+
+        The weights of rankings are drawn evenly from [0, 1].
+        """
         density_key, spread_key = jax.random.split(key)
         density = jax.random.uniform(density_key, (count, 1), minval=low, maxval=high)
-        spread = jax.random.uniform(spread_key, (count, self.dimensions), minval=-0.25, maxval=0.25)
-        return jnp.clip(density + spread, 0, 1)
+        shape = (count, self.dimensions - self.weights)
+        spread = jax.random.uniform(spread_key, shape, minval=-0.25, maxval=0.25)
+        genes = jnp.clip(density + spread, 0, 1)
+        if not self.weights:
+            return genes
+        weights = jax.random.uniform(jax.random.fold_in(key, 1), (count, self.weights))
+        return jnp.concatenate([genes, weights], 1)
 
     def uniform(self, ratios: np.ndarray) -> Float[Array, "count D"]:
         """Return the genotypes that keep nearly the same share of every group.
@@ -86,18 +113,37 @@ class Ratios:
           ratios: shares in (0, 1], [count].
         """
         sizes = np.array(self.sizes, np.float64)
-        kept = np.clip(np.round(np.asarray(ratios)[:, None] * sizes), 1, sizes)
+        return self.keeping(np.clip(np.round(np.asarray(ratios)[:, None] * sizes), 1, sizes))
+
+    def keeping(self, kept: np.ndarray) -> Float[Array, "*P D"]:
+        """Return the genotypes that keep so many units of each group, and all blocks.
+
+        Several rankings have the same weight.
+
+        Args:
+          kept: counts of at least one, [..., G].
+        """
+        sizes = np.array(self.sizes, np.float64)
         genes = np.where(sizes > 1, np.log(kept) / np.log(np.maximum(sizes, 2)), 1.0)
-        return jnp.asarray(
-            np.pad(genes, ((0, 0), (0, self.blocks)), constant_values=1), jnp.float32
-        )
+        room = [(0, 0)] * (genes.ndim - 1) + [(0, self.dimensions - len(self.sizes))]
+        return jnp.asarray(np.pad(genes, room, constant_values=1), jnp.float32)
+
+    def kept(self, genotypes: Float[Array, "*P D"]) -> Float[Array, "*P G+blocks"]:
+        """Return how many units of each group are kept, and whether each block is there."""
+        ends = np.cumsum([len(self.sizes), self.blocks]).tolist()
+        ratios, present, _ = jnp.split(genotypes, ends, -1)
+        sizes = jnp.asarray(self.sizes, genotypes.dtype)
+        counts = _multiple(sizes**ratios, sizes, self.granularity)
+        return jnp.concatenate([counts, (present >= 0.5).astype(counts.dtype)], -1)
 
     def decode(self, genotype: Float[Array, " D"], ranking: Ranking) -> list[Bool[Array, " _size"]]:
         """Keep the first round(size^gene) units of each ranking, to the nearest multiple."""
-        sizes = jnp.asarray(self.sizes, genotype.dtype)
-        kept = _multiple(sizes ** genotype[: len(self.sizes)], sizes, self.granularity)
-        masks = [places < kept[group] for group, places in enumerate(ranking)]
-        return masks + _present(genotype[len(self.sizes) :])
+        ends = np.cumsum([len(self.sizes), self.blocks]).tolist()
+        _, present, weights = jnp.split(genotype, ends)
+        kept = self.kept(genotype)
+        order = places(mixture(ranking, weights)) if self.weights else ranking
+        masks = [place < kept[group] for group, place in enumerate(order)]
+        return masks + _present(present)
 
 
 @final
@@ -114,6 +160,11 @@ class Bits:
     sizes: tuple[int, ...]
     granularity: int = 1
     blocks: int = 0
+
+    @property
+    def rankings(self) -> int:
+        """One: there is nothing to mix, since bits choose the units."""
+        return 1
 
     @property
     def dimensions(self) -> int:
@@ -166,16 +217,18 @@ def _multiple(counts: Array, sizes: Array, granularity: int) -> Array:
     return jnp.minimum(rounded, sizes)
 
 
-ENCODINGS: dict[str, type[Ratios] | type[Bits]] = {"ratios": Ratios, "bits": Bits}
+ENCODINGS = ("ratios", "bits")
 
 
 def make_encoding(
-    name: str, sizes: tuple[int, ...], granularity: int = 1, blocks: int = 0
+    name: str, sizes: tuple[int, ...], granularity: int = 1, blocks: int = 0, rankings: int = 1
 ) -> Ratios | Bits:
-    """Return the encoding of that name.
+    """Return the encoding of that name, which mixes so many rankings if it can.
 
     Raises:
       InputError: the name is unknown.
     """
     require_known("search.encoding", name, ENCODINGS)
-    return ENCODINGS[name](sizes, granularity, blocks)
+    if name == "bits":
+        return Bits(sizes, granularity, blocks)
+    return Ratios(sizes, granularity, blocks, rankings)

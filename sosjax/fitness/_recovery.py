@@ -1,0 +1,88 @@
+"""The settings of training: static, frozen, checked when they are made."""
+
+from dataclasses import dataclass
+from typing import final
+
+import optax
+
+from .._errors import require, require_known, require_number
+from ._trainable import PARTS
+
+
+@final
+@dataclass(frozen=True)
+class Recovery:
+    """How sub-networks are trained after they were found.
+
+    >>> Recovery(epochs=3, parts="norms").batch
+    64
+
+    Attributes:
+      epochs: each of `examples / batch` steps, the same number for every member of every task.
+      patience: a member rests after so many epochs without a lower validation error.
+      images: examples of the search split to train on, for each task; `None`: all of it.
+      parts: `"all"` leaves; `"norms"`: those with one axis (norms, biases) and the head;
+        `"low-rank"`: the same, and of every other leaf an update of low rank that is folded in.
+      rank: of those updates.
+      batch: examples of a step.
+      rate: the peak learning rate of Adam.
+      warmup: the share of all steps in which the rate rises from 0; then it falls by a cosine to 0.
+      decay: weight decay, decoupled from the gradient (Loshchilov and Hutter, 2019,
+        https://arxiv.org/abs/1711.05101).
+      distillation: the share of the loss that is the distance to the Jack's outputs, in [0, 1]
+        (Hinton et al., 2015, https://arxiv.org/abs/1503.02531).
+      temperature: of that distance between classes.
+      together: at most so many members in one program; what it holds in memory is four times
+        their weights.
+      rounds: how often further members are sought near the front, by a forecast of what recovery
+        makes of a sub-network that is learnt from those recovered before; 0: none.
+      further: new members for each task and round.
+      seed: of the order of examples, of low-rank updates and of the search for further members.
+
+    Raises:
+      InputError: a value is out of its range.
+    """
+
+    epochs: int = 8
+    patience: int = 4
+    images: int | None = None
+    parts: str = "all"
+    rank: int = 4
+    batch: int = 64
+    rate: float = 5e-3
+    warmup: float = 0.1
+    decay: float = 1e-4
+    distillation: float = 0.5
+    temperature: float = 2.0
+    together: int = 32
+    rounds: int = 2
+    further: int = 12
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_number("recovery.epochs", self.epochs, 1, 1e6, whole=True)
+        require_number("recovery.patience", self.patience, 1, 1e6, whole=True)
+        require_number("recovery.batch", self.batch, 2, whole=True)
+        if self.images is not None:
+            require_number("recovery.images", self.images, 2, whole=True)
+            require(
+                self.images >= self.batch,
+                f"`recovery.images` must be at least a batch of {self.batch}, got {self.images}.",
+            )
+        require_known("recovery.parts", self.parts, PARTS)
+        require_number("recovery.rank", self.rank, 1, whole=True)
+        require_number("recovery.rate", self.rate, 0)
+        require_number("recovery.warmup", self.warmup, 0, 1)
+        require_number("recovery.decay", self.decay, 0, 1)
+        require_number("recovery.distillation", self.distillation, 0, 1)
+        require_number("recovery.temperature", self.temperature, 0.1, 100)
+        require_number("recovery.together", self.together, 1, whole=True)
+        require_number("recovery.rounds", self.rounds, 0, 100, whole=True)
+        require_number("recovery.further", self.further, 1, whole=True)
+        require_number("recovery.seed", self.seed, 0, 2**32 - 1, whole=True)
+
+    def optimiser(self, steps: int) -> optax.GradientTransformation:
+        """Return Adam with its schedule for so many steps."""
+        warm = max(1, round(self.warmup * steps))
+        schedule = optax.warmup_cosine_decay_schedule(0.0, self.rate, warm, max(steps, warm + 1))
+        return optax.adamw(schedule, weight_decay=self.decay)

@@ -1,0 +1,184 @@
+"""Gradient steps for sub-networks: pure functions of states; whoever calls them jits them."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from .._tree import named_leaves, with_leaves
+from .._types import Array, Float, Int
+from ..graph._subject import Subject
+from ._batch import TaskBatch
+from ._error import cross_entropy, error_rate, finite_share, unexplained
+from ._low_rank import adapted, factors
+from ._recovery import Recovery
+from ._trainable import trainable
+
+SENTENCES = 8
+"""Rows of tokens that are judged side by side: their outputs are large."""
+
+
+class Lesson(NamedTuple):
+    """What a step looks at: the examples of one task and what the Jack says of them.
+
+    Attributes:
+      task: the examples.
+      teacher: the Jack's outputs for them: [B, C], or [B, S, V] for tokens.
+    """
+
+    task: TaskBatch
+    teacher: Array
+
+
+class Learner(NamedTuple):
+    """One sub-network in training.
+
+    Attributes:
+      params: its leaves; removed units are zero.
+      moving: what is trained: leaves or factors of updates, by path.
+      memory: the optimiser's.
+    """
+
+    params: Any
+    moving: dict[str, Any]
+    memory: Any
+
+
+@final
+@dataclass(frozen=True)
+class Trainer:
+    """Trains sub-networks of one shape.
+
+    Removed units are zero where they are made and where they are read, which is to be without
+    them; their gradient is dropped, so that nothing grows back.
+
+    Attributes:
+      graph: the network.
+      kind: what is asked: `"classes"`, `"values"` or `"tokens"`.
+      recovery: how.
+      steps: in all.
+    """
+
+    graph: Subject
+    kind: str
+    recovery: Recovery
+    steps: int
+
+    def learner(self, params: Any, key: Array) -> Learner:
+        """Return a sub-network at the start of its training."""
+        moving = trainable(named_leaves(params), self.recovery.parts, self.graph)
+        if self.recovery.parts == "low-rank":
+            moving |= factors(key, named_leaves(params), moving, self.graph, self.recovery.rank)
+        return Learner(params, moving, self.recovery.optimiser(self.steps).init(moving))
+
+    def weights(self, learner: Learner, there: dict[str, Array]) -> Any:
+        """Return the sub-network's leaves as they are by now.
+
+        Args:
+          learner: the sub-network.
+          there: for each leaf whether an entry belongs to units that are kept.
+        """
+        leaves = adapted(named_leaves(learner.params), learner.moving)
+        return with_leaves(
+            learner.params,
+            {name: jnp.where(there[name], leaf, 0) for name, leaf in leaves.items()},
+        )
+
+    def study(
+        self, learner: Learner, there: dict[str, Array], lesson: Lesson, order: Int[Array, "N B"]
+    ) -> tuple[Learner, Float[Array, " N"]]:
+        """Take one step for each row of `order`.
+
+        Args:
+          learner: the sub-network.
+          there: as for `weights`.
+          lesson: the examples.
+          order: which examples each step looks at.
+
+        Returns:
+          The sub-network after the steps, and the loss of each.
+        """
+        optimiser = self.recovery.optimiser(self.steps)
+
+        def step(learner: Learner, rows: Array) -> tuple[Learner, Array]:
+            def loss(moving: dict[str, Any]) -> Array:
+                weights = self.weights(learner._replace(moving=moving), there)
+                return self._loss(weights, lesson, rows)
+
+            value, slopes = jax.value_and_grad(loss)(learner.moving)
+            updates, memory = optimiser.update(slopes, learner.memory, learner.moving)
+            moving = optax.apply_updates(learner.moving, updates)
+            return learner._replace(moving=moving, memory=memory), value
+
+        return jax.lax.scan(step, learner, order)
+
+    def calibrated(self, params: Any, inputs: Array, real: Array | None = None) -> Any:
+        """Return the parameters with moments of normalisations estimated on these examples."""
+        if not self.graph.statistics:
+            return params
+        full = [jnp.ones(size, bool) for size in self.graph.sizes]
+        _, moments = self.graph.features(params, inputs, full, True, real)
+        return with_leaves(params, named_leaves(params) | moments)
+
+    def error(self, params: Any, task: TaskBatch) -> Float[Array, ""]:
+        """Return the error on a task's examples, as the fitness kernel counts it."""
+        if self.kind == "tokens":
+            weights = jnp.ones(len(task.inputs)) if task.real is None else task.real
+
+            def one(row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+                inputs, tokens, weight = row
+                nats, count = cross_entropy(self._outputs(params, inputs[None])[0], tokens)
+                return weight * nats, weight * count
+
+            rows = (task.inputs, task.targets, weights)
+            nats, counts = jax.lax.map(one, rows, batch_size=SENTENCES)
+            return finite_share(nats.sum(), counts.sum())
+        outputs = jax.lax.map(
+            lambda row: self._outputs(params, row[None])[0], task.inputs, batch_size=256
+        )
+        if self.kind == "values":
+            return unexplained(outputs, task.targets, task.valid, task.scale, task.real)
+        return error_rate(outputs, task.targets, task.valid, task.real)
+
+    def hard_loss(self, params: Any, task: TaskBatch, rows: Int[Array, " B"]) -> Float[Array, ""]:
+        """Return the cross-entropy of classes on some of a task's examples."""
+        outputs = jnp.where(task.valid, self._outputs(params, task.inputs[rows]), -1e9)
+        return optax.softmax_cross_entropy(outputs, task.targets[rows]).mean()
+
+    def _outputs(self, params: Any, inputs: Array, estimate: bool = False) -> Array:
+        full = [jnp.ones(size, bool) for size in self.graph.sizes]
+        features, _ = self.graph.features(params, inputs, full, estimate)
+        if self.graph.head is None:
+            return features
+        leaves = named_leaves(params)
+        return features @ leaves[self.graph.head.kernel] + leaves[self.graph.head.bias]
+
+    def _loss(self, params: Any, lesson: Lesson, rows: Array) -> Array:
+        task, share = lesson.task, self.recovery.distillation
+        outputs = self._outputs(params, task.inputs[rows], estimate=bool(self.graph.statistics))
+        targets, teacher = task.targets[rows], lesson.teacher[rows]
+        if self.kind == "values":
+            square = jnp.where(task.valid, (outputs - targets) ** 2 / task.scale, 0)
+            apart = jnp.where(task.valid, (outputs - teacher) ** 2 / task.scale, 0) if share else 0
+            return ((1 - share) * square + share * apart).sum(-1).mean()
+        if self.kind == "tokens":
+            wanted = targets >= 0
+            hard = optax.softmax_cross_entropy_with_integer_labels(outputs, jnp.maximum(targets, 0))
+            each = (1 - share) * hard + share * self._apart(outputs, teacher)
+            return jnp.where(wanted, each, 0).sum() / jnp.maximum(wanted.sum(), 1)
+        outputs, teacher = (jnp.where(task.valid, one, -1e9) for one in (outputs, teacher))
+        hard = optax.softmax_cross_entropy(outputs, targets)
+        return ((1 - share) * hard + share * self._apart(outputs, teacher)).mean()
+
+    def _apart(self, outputs: Array, teacher: Array) -> Array:
+        """Return the divergence of the outputs from the teacher's, times the squared temperature.
+
+        The square keeps the size of its gradient, whatever the temperature.
+        """
+        heat = self.recovery.temperature
+        if self.recovery.distillation == 0:
+            return jnp.zeros(outputs.shape[:-1])
+        logs, wanted = jax.nn.log_softmax(outputs / heat), jax.nn.log_softmax(teacher / heat)
+        return heat**2 * (jnp.exp(wanted) * (wanted - logs)).sum(-1)

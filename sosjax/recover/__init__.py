@@ -1,0 +1,1 @@
+"""How members are healed: trained further, a whole front at once."""

@@ -1,0 +1,145 @@
+"""Sub-networks of all tasks trained bucket by bucket, epoch by epoch."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._tree import named_leaves
+from ..fitness._recovery import Recovery
+from ..fitness._training import Trainer
+from ..search._checkpoint import load_checkpoint, save_checkpoint
+from ..search._problem import Problem
+from ._bucket import Bucket, buckets, cropped, placed, widened
+from ._case import Case, Healed
+from ._healing import Healing, Patient
+from ._ward import Ward, orders, ward_of
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+def heal(
+    problem: Problem,
+    cases: Sequence[Case],
+    recovery: Recovery,
+    place: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Healed]:
+    """Train sub-networks, those of like widths in one program.
+
+    Args:
+      problem: the network and the examples.
+      cases: the sub-networks, of all tasks.
+      recovery: how to train.
+      place: a folder to keep checkpoints in.
+      progress: as for `recover`.
+
+    Returns:
+      What became of each, in their order.
+    """
+    ward = ward_of(problem, recovery)
+    found: dict[int, Healed] = {}
+    outputs = ward.lessons.task.valid.shape[1]
+    examples = 3.0 * recovery.epochs * orders(ward.lessons.task, recovery, 0)[0].size
+    masks = [case.masks for case in cases]
+    sorted_in = buckets(problem.jat, masks, outputs, examples, recovery.together)
+    for number, bucket in enumerate(sorted_in):
+        name = f"bucket {number + 1} of {len(sorted_in)}, {len(bucket.rows)} members"
+        own_place = None if place is None else place / f"bucket-{number:03d}"
+        own = [cases[row] for row in bucket.rows]
+        full = _Bucketful(problem, ward, recovery, bucket, own)
+        found |= dict(zip(bucket.rows, full.run(own_place, name, progress or _silent), strict=True))
+    return [found[row] for row in range(len(cases))]
+
+
+class _Bucketful:
+    """One bucket's members, their programs and their checkpoints."""
+
+    def __init__(
+        self, problem: Problem, ward: Ward, recovery: Recovery, bucket: Bucket, cases: list[Case]
+    ) -> None:
+        self.problem, self.ward, self.recovery = problem, ward, recovery
+        self.bucket, self.cases = bucket, cases
+        steps = orders(ward.lessons.task, recovery, 0).shape[1] * recovery.epochs
+        trainer = Trainer(bucket.graph, problem.kind, recovery, steps)
+        self.healing = Healing(trainer, recovery.patience, problem.kernel.lanes)
+        head, width = problem.jat.graph.head, ward.lessons.task.valid.shape[1]
+        pairs = [
+            placed(problem.jat, widened(case.params, head, width), case.masks, wide)
+            for case, wide in zip(cases, bucket.wide, strict=True)
+        ]
+        params, there = zip(*pairs, strict=True)
+        self.params, self.there = _stacked(params), _stacked(there)
+        self.tasks = jnp.asarray([case.task for case in cases])
+
+    def run(self, place: Path | None, name: str, progress: Progress) -> list[Healed]:
+        """Train from the newest checkpoint, or from the start, to the last epoch."""
+        start, keys = time.monotonic(), jax.random.key(self.recovery.seed)
+        keys = jax.random.split(keys, len(self.cases))
+        first = jax.jit(self.healing.admit)(keys, self.params, self.tasks, self.ward)
+        before, patients, done = np.asarray(first.error), first, 0
+        if place is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            kept, warnings = load_checkpoint(place, (jnp.zeros((), jnp.int32), first))
+            for warning in warnings:
+                progress({"event": f"{name}: {warning}", "warning": True})
+            if kept is not None:
+                done, patients = int(kept[0]), kept[1]
+        epoch = jax.jit(self.healing.epoch)
+        while done < self.recovery.epochs and not self._all_rest(patients):
+            order = orders(self.ward.lessons.task, self.recovery, done)
+            done += 1
+            patients = epoch(jnp.int32(done), patients, self.there, self.tasks, order, self.ward)
+            if place is not None:
+                save_checkpoint(place, done, (jnp.int32(done), patients))
+            error = float(np.asarray(patients.error).mean())
+            text = f"recovering {name}: epoch {done} of {self.recovery.epochs}, mean validation "
+            text += f"error {error:.4f} ({before.mean():.4f} before)"
+            progress({"event": f"{text}, {time.monotonic() - start:.0f} s"})
+        self._warn(patients, progress)
+        return self._healed(patients, before)
+
+    def _warn(self, patients: Patient, progress: Progress) -> None:
+        """Name the members whose numbers went beyond all bounds."""
+        for case, lost in zip(self.cases, np.asarray(patients.lost).tolist(), strict=True):
+            if lost:
+                kept = [int(mask.sum()) for mask in case.masks]
+                text = f"a member of {self.problem.tasks[case.task].name} that keeps {kept} "
+                text += "diverged: it has the weights of its best epoch, or those it came with; "
+                progress({"event": text + "a lower `recovery.rate` may help", "warning": True})
+
+    def _all_rest(self, patients: Patient) -> bool:
+        rests = np.asarray(patients.lost | (patients.stale >= self.recovery.patience))
+        return bool(rests.all())
+
+    def _healed(self, patients: Patient, before: np.ndarray) -> list[Healed]:
+        patients = jax.tree.map(np.asarray, patients._replace(learner=None))
+        graph = self.problem.jat.graph
+        found = []
+        for row, (case, wide) in enumerate(zip(self.cases, self.bucket.wide, strict=True)):
+            best = named_leaves(jax.tree.map(lambda leaf, row=row: leaf[row], patients.best))
+            best = cropped(best, graph.head, graph.outputs(case.params))
+            params = graph.expanded(case.params, best, wide)
+            own = graph.graph.cut_params(params, case.masks, graph.resized(graph.outputs(params)))
+            found.append(
+                Healed(
+                    weights={name: np.asarray(leaf) for name, leaf in named_leaves(own).items()},
+                    epoch=int(patients.epoch[row]),
+                    lost=bool(patients.lost[row]),
+                    before=float(before[row]),
+                    after=float(patients.error[row]),
+                )
+            )
+        return found
+
+
+def _stacked(trees: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(one) for one in leaves]), *trees)
+
+
+def _silent(line: dict[str, Any]) -> None:
+    del line

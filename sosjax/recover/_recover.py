@@ -1,0 +1,126 @@
+"""The recovery of a Set of Sets: every member trained further, the best epochs kept."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from .._errors import require
+from ..fitness._recovery import Recovery
+from ..models._jat import Jat
+from ..pareto._dominance import nondominated
+from ..search._asked import check_asked
+from ..search._problem import Problem
+from ..search._run_folder import RunFolder
+from ..search._settings import Settings
+from ..sets._set_of_sets import SetOfSets
+from ..sets._store import JSON_NAME, load_sets, save_sets
+from ..tasks._dataset import Dataset
+from ..tasks._task import Task
+from ._heal import Progress
+from ._rounds import recovered
+from ._trial import Trial, told
+
+
+def recover(
+    jat: Jat,
+    sets: SetOfSets,
+    data: Dataset | None,
+    tasks: Sequence[Task],
+    recovery: Recovery = Recovery(),
+    *,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+) -> SetOfSets:
+    """Train every member of every set further, on the search data of its task.
+
+    What recovery makes of them teaches where better ones are: as often as `recovery.rounds` says,
+    further members are sought by that knowledge and recovered alike.
+
+    Removed units stay removed. Epochs are chosen on validation data; a member that no epoch makes
+    better stays as it came, and so does one whose numbers go beyond all bounds. Test data is looked
+    at once, at the end, and chooses nothing.
+
+    Args:
+      jat: the network that the sets were found in.
+      sets: what `search` returned.
+      data: as for `search`.
+      tasks: as for `search`.
+      recovery: how to train.
+      folder: where to keep checkpoints and the recovered sets; with the same arguments an
+        interrupted recovery goes on from there to the same result. `None` keeps nothing.
+      progress: called with `{"event": text}` after each epoch.
+
+    Returns:
+      For every task the members that no other beats on validation error and costs, with weights of
+      their own; their scores say what they were before.
+
+    Raises:
+      InputError: the sets are not of this network and these tasks, or an example is lacking.
+    """
+    _check(jat, sets, tasks)
+    check_asked(jat, data, tasks, (), bool(sets.facts["depth"]))
+    run = None
+    if folder is not None:
+        path = Path(folder)
+        asked = {"settings": asdict(recovery), "sets": _digest(sets)}
+        run = RunFolder.open(path, asked) if path.exists() else RunFolder.create(path, asked, None)
+        if (path / JSON_NAME).exists():
+            return load_sets(path)
+    problem = Problem(jat, data, tasks, settings_of(sets))
+    place = None if run is None else run.checkpoints
+    trials = recovered(problem, sets, recovery, place, progress)
+    found = [
+        replace(task, members=told(problem, number, _unbeaten(own)))
+        for number, task in enumerate(sets.tasks)
+        for own in [[trial for trial in trials if trial.case.task == number]]
+    ]
+    facts = sets.facts | {"recovery": asdict(recovery) | {"recovered": len(trials)}}
+    found_sets = replace(sets, tasks=tuple(found), facts=facts)
+    if run is not None:
+        save_sets(found_sets, run.path)
+    return found_sets
+
+
+def settings_of(sets: SetOfSets) -> Settings:
+    """Return the settings of the search that found the sets."""
+    known = {field.name for field in fields(Settings)}
+    return Settings(**{name: value for name, value in sets.facts.items() if name in known})
+
+
+def _unbeaten(trials: Sequence[Trial]) -> list[Trial]:
+    """Return what no other beats on validation error and every cost, smallest first."""
+    rows = [[trial.healed.after, *trial.member.scores.costs.values()] for trial in trials]
+    best = np.asarray(nondominated(jnp.asarray(rows, jnp.float32)))
+    left = [trial for trial, stays in zip(trials, best.tolist(), strict=True) if stays]
+    return sorted(left, key=lambda one: (one.member.scores.parameters, one.member.scores.flops))
+
+
+def _check(jat: Jat, sets: SetOfSets, tasks: Sequence[Task]) -> None:
+    names = [task.name for task in tasks]
+    require(
+        names == [task.name for task in sets.tasks],
+        f"`tasks` must be those of the sets, {[task.name for task in sets.tasks]}, got {names}.",
+    )
+    kept = [(group["name"], group["size"]) for group in sets.facts["network"]["groups"]]
+    groups = [(group.name, group.size) for group in jat.graph.groups]
+    require(
+        kept[: len(groups)] == groups,
+        f"`jat` must be the network of the sets, {sets.facts['network']['name']} with "
+        f"{len(kept)} groups, got {jat.name} with other groups.",
+    )
+
+
+def _digest(sets: SetOfSets) -> str:
+    digest = hashlib.sha256()
+    for task in sets.tasks:
+        for member in task.members:
+            digest.update(repr((task.name, member.scores)).encode())
+            for mask in member.masks:
+                digest.update(np.packbits(mask).tobytes())
+            for leaf in (*member.statistics.values(), member.kernel, *member.weights.values()):
+                digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,275 @@
+"""Recovery: a whole front trained, nothing grows back, validation data chooses, resumable."""
+
+import json
+from dataclasses import replace
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from problem import (
+    TASKS,
+    contents,
+    found,
+    found_by_perceptron,
+    make_data,
+    network,
+    perceptron,
+    shuffled,
+)
+
+from sosjax import InputError, Recovery, certify, load_sets, recover, save_sets, shrink
+from sosjax._tree import named_leaves, with_leaves
+from sosjax.recover import _heal, _healing
+from sosjax.recover._bucket import buckets, placed
+from sosjax.recover._case import Case
+from sosjax.recover._heal import heal
+from sosjax.recover._recover import settings_of
+from sosjax.recover._trial import full_params
+from sosjax.recover._ward import counts, orders, ward_of
+from sosjax.search._problem import Problem
+
+RECOVERY = Recovery(epochs=3, batch=16, rate=1e-2, rounds=1, further=3)
+
+
+@cache
+def recovered():
+    return recover(network(), found(), make_data(), TASKS, RECOVERY)
+
+
+@cache
+def problem():
+    return Problem(network(), make_data(), TASKS, settings_of(found()))
+
+
+def error(net, task, split):
+    """Return the error of a shrunk network on the rows of a task's classes."""
+    data = make_data()
+    labels = [data.classes.index(name) for name in task.classes]
+    rows = np.isin(split.labels, labels)
+    guesses = np.argmax(net(split.inputs[rows]), -1)
+    return float((np.array(labels)[guesses] != split.labels[rows]).mean())
+
+
+def test_members_are_what_their_scores_say():
+    """The shrunk network of a recovered member errs as often as its scores say, and certifies."""
+    jat, data = network(), make_data()
+    for task, before in zip(recovered().tasks, found().tasks, strict=True):
+        assert task.members and task.jack == before.jack
+        for member in task.members:
+            net = shrink(jat, member)
+            assert set(named_leaves(net.params)) == set(member.weights)
+            assert error(net, task, data.validation) == pytest.approx(
+                member.scores.validation_error, abs=1e-5
+            )
+            assert error(net, task, data.test) == pytest.approx(member.scores.test_error, abs=1e-5)
+            assert certify(jat, member).holds
+
+
+def test_nothing_is_worse_on_validation_data_and_something_is_better():
+    members = [member.scores for task in recovered().tasks for member in task.members]
+    assert all(one.validation_error <= one.validation_error_before for one in members)
+    assert any(one.validation_error < one.validation_error_before for one in members)
+    assert all(
+        (one.epoch == 0) == (one.validation_error == one.validation_error_before) for one in members
+    )
+    for one in members:
+        kept, parameters = np.array(one.kept), one.parameters
+        assert any(
+            parameters == network().graph.cost(kept, len(task.classes))["parameters"]
+            for task in found().tasks
+        )
+
+
+def test_masked_in_common_shapes_is_trained_alone():
+    """What a bucket makes of a member is what its own small network would become."""
+    jat, task = network(), found().tasks[0]
+    recovery = replace(RECOVERY, distillation=0.0, epochs=1, warmup=0.0)
+    small, large = task.members[0], task.members[-1]
+    cases = [Case(0, one.masks, full_params(jat, one)) for one in (small, large)]
+    ward = ward_of(problem(), recovery)
+    (bucket,) = buckets(jat, [one.masks for one in cases], 3, 1.0)
+    assert bucket.graph.sizes != tuple(small.scores.kept) and set(bucket.rows) == {0, 1}
+    row = bucket.rows.index(0)
+    params, there = placed(jat, cases[0].params, small.masks, bucket.wide[row])
+    alone = shrink(jat, small)
+    grown = sum(int(leaf.size) for leaf in jax.tree.leaves(params))
+    assert grown > sum(int(leaf.size) for leaf in jax.tree.leaves(alone.params))
+    assert sum(int(one.sum()) for one in there.values()) == sum(
+        int(leaf.size) for leaf in jax.tree.leaves(alone.params)
+    )
+    logits = bucket.graph.graph.apply(params, make_data().test.inputs)
+    np.testing.assert_allclose(logits, alone(make_data().test.inputs), atol=1e-4)
+    del ward
+
+
+@pytest.mark.parametrize("parts", ["all", "norms", "low-rank"])
+def test_what_is_trained(parts):
+    recovery = replace(RECOVERY, parts=parts, epochs=2, rate=0.03)
+    jat, member = network(), found().tasks[0].members[0]
+    case = Case(0, member.masks, full_params(jat, member))
+    (healed,) = heal(problem(), [case], recovery)
+    old, new = named_leaves(shrink(jat, member).params), healed.weights
+    assert healed.epoch > 0 and healed.after < healed.before
+    changed = {name for name in new if not np.allclose(new[name], old[name])}
+    one_axis = {name for name, leaf in old.items() if leaf.ndim == 1}
+    head = {"head/kernel", "head/bias"}
+    if parts == "norms":
+        assert changed <= one_axis | head and changed & one_axis - head
+    else:
+        assert changed - one_axis - head
+    if parts == "low-rank":
+        name = "stages/1/0/conv2/kernel"
+        update = (new[name] - old[name]).reshape(-1, old[name].shape[-1])
+        assert np.linalg.matrix_rank(update, tol=1e-5) <= recovery.rank
+
+
+def test_the_jack_teaches():
+    """With distillation alone, targets do not matter."""
+    recovery = replace(RECOVERY, distillation=1.0, epochs=2)
+    jat, member = network(), found().tasks[0].members[-1]
+    case = Case(0, member.masks, full_params(jat, member))
+    one = heal(problem(), [case], recovery)[0]
+    wrong = Problem(jat, make_data(), TASKS, settings_of(found()))
+    turned = wrong.training(None)
+    wrong.training = lambda limit: turned._replace(targets=jnp.roll(turned.targets, 1, -1))
+    other = heal(wrong, [case], recovery)[0]
+    for name, leaf in one.weights.items():
+        if not name.startswith("head"):  # whose scale is fitted to targets
+            np.testing.assert_allclose(leaf, other.weights[name], atol=1e-5)
+
+
+def test_a_rate_that_diverges_leaves_the_member_as_it_came():
+    told = []
+    recovery = replace(RECOVERY, rate=1e30, warmup=0.0)
+    sets = recover(network(), found(), make_data(), TASKS, recovery, progress=told.append)
+    warnings = [line["event"] for line in told if line.get("warning")]
+    assert warnings and "diverged" in warnings[0] and "`recovery.rate`" in warnings[0]
+    for task in sets.tasks:
+        for member in task.members:
+            assert np.isfinite(member.scores.validation_error)
+            assert all(np.isfinite(leaf).all() for leaf in member.weights.values())
+            assert member.scores.validation_error <= member.scores.validation_error_before
+
+
+def test_test_data_choose_nothing():
+    """With other test labels the same members come out with the same weights."""
+    poisoned = shuffled(make_data(), "test")
+    sets = recover(network(), found(), poisoned, TASKS, RECOVERY)
+    for one, other in zip(sets.tasks, recovered().tasks, strict=True):
+        assert len(one.members) == len(other.members)
+        for first, second in zip(one.members, other.members, strict=True):
+            assert replace(first.scores, test_error=0.0) == replace(second.scores, test_error=0.0)
+            assert first.weights.keys() == second.weights.keys()
+            assert all(
+                np.array_equal(first.weights[name], leaf) for name, leaf in second.weights.items()
+            )
+    assert [m.scores.test_error for t in sets.tasks for m in t.members] != [
+        m.scores.test_error for t in recovered().tasks for m in t.members
+    ]
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("after", [1, 2, 4])
+def test_an_interrupted_recovery_goes_on_to_the_same_result(after, tmp_path, monkeypatch):
+    arguments = (network(), found(), make_data(), TASKS, RECOVERY)
+    folder, written, save = tmp_path / "recovered", [], _heal.save_checkpoint
+
+    def killed(*given):
+        if len(written) == after:
+            raise Killed
+        written.append(given[1])
+        save(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_heal, "save_checkpoint", killed)
+        with pytest.raises(Killed):
+            recover(*arguments, folder=folder)
+    again = recover(*arguments, folder=folder)
+    assert contents(again) == contents(recovered())
+    assert contents(load_sets(folder)) == contents(recovered())
+    assert contents(recover(*arguments, folder=folder)) == contents(recovered())
+    with pytest.raises(InputError, match="`run` must be resumed with what it was started with, go"):
+        recover(*arguments[:-1], replace(RECOVERY, rate=1.0), folder=folder)
+
+
+def test_recovered_sets_are_kept(tmp_path):
+    save_sets(recovered(), tmp_path)
+    again = load_sets(tmp_path)
+    assert contents(again) == contents(recovered())
+    kept = json.loads((tmp_path / "sets.json").read_text())
+    assert kept["recovery"]["epochs"] == RECOVERY.epochs
+
+
+def test_a_network_without_statistics_recovers():
+    sets = recover(perceptron(), found_by_perceptron(), make_data(), TASKS, RECOVERY)
+    for task in sets.tasks:
+        for member in task.members:
+            assert certify(perceptron(), member).holds
+
+
+def test_every_task_takes_as_many_steps():
+    batch = problem().training(None)
+    order = np.asarray(orders(batch, RECOVERY, 0))
+    assert order.shape == (2, counts(batch).max() // 16, 16)
+    for rows, size in zip(order, counts(batch), strict=True):
+        assert rows.max() < size
+        assert np.bincount(rows.ravel(), minlength=size).max() <= -(-rows.size // size)
+    assert not np.array_equal(order, orders(batch, RECOVERY, 1))
+    assert np.array_equal(order, orders(batch, RECOVERY, 0))
+
+
+def test_steps_are_adams(monkeypatch):
+    """One step of a whole network is optax's on the plain function."""
+    jat = perceptron()
+    recovery = replace(RECOVERY, epochs=1, distillation=0.0, warmup=0.0, images=16, patience=1)
+    tiny = Problem(jat, make_data(), TASKS, settings_of(found_by_perceptron()))
+    masks = tuple(np.ones(size, bool) for size in jat.graph.sizes)
+    leaves = named_leaves(jat.params)
+    own = {"head/kernel": leaves["head/kernel"][:, :3], "head/bias": leaves["head/bias"][:3]}
+    params = with_leaves(jat.params, leaves | own)
+    monkeypatch.setattr(_healing, "SHARPNESS", (1.0,))
+    batch = tiny.training(16)
+
+    def loss(params):
+        logits = jat.graph.graph.apply(params, batch.inputs[0])
+        return optax.softmax_cross_entropy(logits, batch.targets[0]).mean()
+
+    optimiser = recovery.optimiser(1)
+    updates, _ = optimiser.update(jax.grad(loss)(params), optimiser.init(params), params)
+    wanted = named_leaves(optax.apply_updates(params, updates))
+    (healed,) = heal(tiny, [Case(0, masks, params)], recovery)
+    if healed.epoch:
+        for name, leaf in wanted.items():
+            np.testing.assert_allclose(healed.weights[name], leaf, atol=1e-4)
+    assert healed.before == pytest.approx(healed.after) or healed.epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"epochs": 0}, "`recovery.epochs` must be a whole number from 1 to 1e+06, got 0."),
+        ({"parts": "most"}, "`recovery.parts` must be one of all, norms, low-rank, got 'most'."),
+        ({"rate": -1.0}, "`recovery.rate` must be a number at least 0, got -1.0."),
+        ({"distillation": 2}, "`recovery.distillation` must be a number from 0 to 1, got 2."),
+        ({"images": 20}, "`recovery.images` must be at least a batch of 64, got 20."),
+    ],
+)
+def test_settings_are_checked(changes, sentence):
+    with pytest.raises(InputError) as refusal:
+        Recovery(**changes)
+    assert str(refusal.value) == sentence
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(InputError, match="`tasks` must be those of the sets"):
+        recover(network(), found(), make_data(), TASKS[:1])
+    with pytest.raises(InputError, match="`jat` must be the network of the sets, tiny"):
+        recover(perceptron(), found(), make_data(), TASKS)
+    with pytest.raises(InputError, match="`recovery.batch` must be at most the 40 search examples"):
+        recover(network(), found(), make_data(), TASKS, Recovery(batch=50))
