@@ -210,7 +210,7 @@ class Kernel:
         """
         if self.kind == "tokens":
             # Nothing is fitted, so that the examples need not be seen together.
-            error, _ = self._token_judged(params, task, masks)
+            error, _ = self._token_judged(params, self.adapted(params, task, masks), task, masks)
             return error, Calibrated(self._own(params), None)
         outputs, carried = self._fit(params, task, masks)
         return self._error(outputs, task), carried
@@ -218,11 +218,17 @@ class Kernel:
     def error(
         self, params: Any, task: TaskBatch, masks: list[Bool[Array, " _size"]], carried: Calibrated
     ) -> Float[Array, ""]:
-        """Return a calibrated sub-network's error on other examples of its task."""
+        """Return a calibrated sub-network's error on other examples of its task.
+
+        Args:
+          params: the parameters that are its own: see `adapted`.
+          task: the examples.
+          masks: of groups, and perhaps of blocks.
+          carried: what it carries.
+        """
         params = with_leaves(params, named_leaves(params) | carried.statistics)
         if carried.head is None:
-            return self._token_judged(params, task, masks)[0]
-        params = self._adapted(params, task, masks)
+            return self._token_judged(params, params, task, masks)[0]
         features, _ = self._features(params, task, masks, estimate=False)
         return self._error(features @ carried.head.kernel + carried.head.bias, task)
 
@@ -257,13 +263,14 @@ class Kernel:
     def _side_by_side(self) -> int:
         return SENTENCES if self.kind == "tokens" else ROWS
 
-    def _adapted(self, params: Any, task: TaskBatch, masks: list[Array]) -> Any:
+    def adapted(self, params: Any, task: TaskBatch, masks: list[Array]) -> Any:
+        """Return the full parameters with the weights that follow from the masks."""
         return with_leaves(params, named_leaves(params) | self.weights(params, task, masks))
 
     def _fit(self, params: Any, task: TaskBatch, masks: list[Array]) -> tuple[Array, Calibrated]:
         """Return a sub-network's outputs for a task's examples, and what it carries."""
         refit = self.mode != "raw"
-        params = self._adapted(params, task, masks)
+        params = self.adapted(params, task, masks)
         features, statistics = self._features(params, task, masks, refit)
         if refit:
             prior = self._rows(params, task)
@@ -277,7 +284,7 @@ class Kernel:
     def judged(self, params: Any, task: TaskBatch, masks: list[Array]) -> tuple[Array, Array]:
         """Return a sub-network's error and its divergence, zero where it is not asked."""
         if self.kind == "tokens":
-            return self._token_judged(params, task, masks)
+            return self._token_judged(params, self.adapted(params, task, masks), task, masks)
         outputs, _ = self._fit(params, task, masks)
         return self._error(outputs, task), self._divergence(outputs, task)
 
@@ -354,9 +361,9 @@ class Kernel:
         return divergence(task.jack, self._said(outputs, task), task.valid, task.real)
 
     def _token_judged(
-        self, params: Any, task: TaskBatch, masks: list[Array]
+        self, params: Any, adapted: Any, task: TaskBatch, masks: list[Array]
     ) -> tuple[Array, Array]:
-        adapted, full = self._adapted(params, task, masks), [jnp.ones_like(one) for one in masks]
+        full = [jnp.ones_like(one) for one in masks]
 
         def one(row: tuple[Array, Array, Array]) -> tuple[Array, ...]:
             inputs, tokens, weight = row

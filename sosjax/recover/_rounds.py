@@ -105,7 +105,7 @@ def _chosen(
         return []
     places = list(rows.values())
     costs = problem.jat.graph.cost(kept[places], len(problem.tasks[task].classes))
-    first = costs[problem.settings.objectives[1]]
+    first = costs[problem.settings.costs[0]]
     return [places[place] for place in spread(first.astype(float), count)]
 
 

@@ -174,7 +174,7 @@ def _errors(
     kernel: Kernel, params: Any, batch: TaskBatch, rows: Candidates, carried: Calibrated
 ) -> Array:
     def one(task: TaskBatch, masks: list[Array], own: Calibrated) -> Array:
-        return kernel.error(params, task, masks, own)
+        return kernel.error(kernel.adapted(params, task, masks), task, masks, own)
 
     return _visit(one, (batch,), rows.wanted, (rows.masks, carried))
 
@@ -201,7 +201,7 @@ def _member(
     masks: list[np.ndarray],
     carried: Calibrated,
     scores: Scores,
-    weights: dict[str, Any],
+    weights: dict[str, np.ndarray],
 ) -> Member:
     classes = len(task.classes)
     nothing = np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
@@ -214,7 +214,7 @@ def _member(
         statistics={name: np.asarray(leaf) for name, leaf in carried.statistics.items()},
         kernel=kernel[:, :classes],
         bias=bias[:classes],
-        weights={name: np.asarray(leaf) for name, leaf in weights.items()},
+        weights=weights,
     )
 
 

@@ -10,16 +10,16 @@ import numpy as np
 
 from .._types import Array
 from ..fitness._batch import TaskBatch, task_batch
-from ..fitness._compensation import Moments, factorised
-from ..fitness._kernel import JUDGEMENTS, OBJECTIVES, Kernel
+from ..fitness._kernel import OBJECTIVES, Kernel
 from ..models._jat import Jat
 from ..space._encoding import make_encoding
-from ..space._importance import mixture, normalised, ranking
+from ..space._importance import SURGEON, mixture, normalised, ranking
 from ..tasks._dataset import Dataset, Split
 from ..tasks._task import Task, data_of
 from ._asked import check_fitness
 from ._ranked import check_scores, shared, unit_scores
 from ._settings import Settings
+from ._study import Study, study
 
 PADDING = 256
 """Validation and test examples are padded to a multiple of this: mostly one program serves both."""
@@ -77,7 +77,7 @@ class Problem:
             self._with_heads(gathered("search", limit=limit, seed=settings.seed), own)
             for limit in (settings.images, settings.calibration)
         )
-        solved, known = self.calibration.solved, self._moments()
+        solved, known = self.calibration.solved, self._study.known
         self.calibration = self.calibration._replace(known=known)
         self.search = self.search._replace(solved=solved, known=known)
         if self.kernel.compare:
@@ -89,7 +89,7 @@ class Problem:
         )
         self.dense = np.array([self._dense(task) for task in self.tasks], np.float32)
         self._columns = np.array([OBJECTIVES.index(name) for name in settings.objectives])
-        self._judgements = sum(name in JUDGEMENTS for name in settings.objectives)
+        self._judgements = len(settings.objectives) - len(settings.costs)
 
     @property
     def kind(self) -> str:
@@ -141,22 +141,16 @@ class Problem:
     def _dense(self, task: Task) -> list[int]:
         graph = self.jat.graph
         costs = graph.cost(np.asarray(graph.sizes), len(task.classes))
-        return [int(costs[name]) for name in self.settings.objectives if name not in JUDGEMENTS]
+        return [int(costs[name]) for name in self.settings.costs]
 
-    def _moments(self) -> dict[str, Moments] | None:
-        """Return what compensation knows of every site, from the larger draw, by its leaf."""
-        if self.kernel.mode != "compensated":
-            return None
-        key, moments = jax.random.key(self.settings.seed), jax.jit(self.kernel.moments)
-
-        def one(number: int) -> dict[str, Moments]:
-            # One task at a time: a network's moments are larger than its weights.
-            task = jax.tree.map(lambda leaf: leaf[number], self.calibration)
-            found = jax.device_get(moments(self.jat.params, task, key))
-            return {leaf: factorised(one) for leaf, one in found.items()}
-
-        rows = [one(number) for number in range(len(self.tasks))]
-        return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *rows))
+    @cached_property
+    def _study(self) -> Study:
+        """What is found out of the whole network once, on the larger draw, if it is asked."""
+        known, scores = self.kernel.mode == "compensated", SURGEON in self.settings.rankings
+        if not (known or scores):
+            return Study(None, None)
+        seed = self.settings.seed
+        return study(self.kernel, self.jat.params, self.calibration, seed, known, scores)
 
     @cached_property
     def scores(self) -> list[Array]:
@@ -167,7 +161,8 @@ class Problem:
         """
         settings, graph = self.settings, self.jat.graph
         params, names = self.jat.params, settings.rankings
-        found = unit_scores(self.kernel, params, self.search, names, settings.seed)
+        surgeon = self._study.scores
+        found = unit_scores(self.kernel, params, self.search, names, settings.seed, surgeon)
         groups = [group.name for group in graph.groups]
         check_scores(found, groups, [task.name for task in self.tasks])
         if settings.shared_ranking:
@@ -193,7 +188,7 @@ class Problem:
         return [jnp.zeros((tasks, size), jnp.int32) for size in sizes]
 
     def costs_of(self, kept: Array, task: Array) -> Array:
-        """Return the objectives but the error of sub-networks, in their own units, inside jit.
+        """Return the costs of sub-networks among the objectives, in their own units, inside jit.
 
         Args:
           kept: counts of groups and blocks, [P, G + blocks].
@@ -202,8 +197,7 @@ class Problem:
         graph = self.jat.graph
         classes = jnp.asarray([len(one.classes) for one in self.tasks])[task]
         costs = graph.costs.approximate(graph.counts(kept, classes, jnp))
-        names = [name for name in self.settings.objectives if name not in JUDGEMENTS]
-        return jnp.stack([costs[name] for name in names], -1)
+        return jnp.stack([costs[name] for name in self.settings.costs], -1)
 
     def objectives(self, params: Any, search: Any, rankings: list[Array], rows: Array) -> Array:
         """Judge genotypes [T, N, D]; return their objectives [T, N, K].

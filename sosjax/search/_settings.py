@@ -28,7 +28,8 @@ class Settings:
         algorithm, `"SNES"` say.
       depth: whether residual blocks may be left out as a whole.
       encoding: `"ratios"` (keep ratios over a ranking) or `"bits"` (the paper's).
-      ranking: what units are ranked by: `"taylor"`, `"fisher"`, `"activation"`, `"magnitude"` or
+      ranking: what units are ranked by: `"taylor"`, `"fisher"`, `"activation"`, `"magnitude"`,
+        `"surgeon"` (what the others cannot make up for, the match of compensation) or
         `"random"`; or several of them, which every candidate mixes by weights of its own under
         `"ratios"` (bits, and the uniform baseline, mix them evenly).
       shared_ranking: whether all tasks have the same ranking, the mean of theirs.
@@ -78,6 +79,11 @@ class Settings:
         """The names of all rankings, [R]."""
         return (self.ranking,) if isinstance(self.ranking, str) else tuple(self.ranking)
 
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The objectives that are costs."""
+        return tuple(name for name in self.objectives if name not in JUDGEMENTS)
+
     def __post_init__(self) -> None:
         require(
             not isinstance(self.objectives, str),
@@ -87,7 +93,7 @@ class Settings:
         for name in self.objectives:
             require_known("search.objectives", name, OBJECTIVES)
         shares = [name for name in self.objectives if name in JUDGEMENTS]
-        costs = [name for name in self.objectives if name not in JUDGEMENTS]
+        costs = list(self.costs)
         require(
             list(self.objectives) == shares + costs
             and min(len(shares), len(costs)) > 0
