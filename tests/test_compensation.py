@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sosjax import Head
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.fitness._compensation import compensated, factorised, made_up, task_moments
+from sosjax.fitness._surgeon import surgeon_scores
 from sosjax.graph._graph import trace
 from sosjax.graph._subject import subject
 
@@ -174,12 +175,45 @@ def test_few_directions_of_many_are_the_largest():
     np.testing.assert_allclose(diagonal, np.diag(matrix) / np.trace(matrix) * 64 + 1e-3, rtol=1e-4)
 
 
-@given(st.data())
-def test_outputs_are_closer_to_the_whole_networks_at_each_site(encoder, data):
-    masks = drawn_masks(data, encoder.graph)[: len(encoder.graph.sizes)]
+@pytest.fixture(scope="module")
+def making_up(encoder):
+    """The moments of the encoder's sites, and a compiled function from masks to weights."""
     found = jax.device_get(moments_of(encoder, encoder.inputs))
     known = {leaf: factorised(one) for leaf, one in found.items()}
-    own = compensated(encoder.graph.sites().found, encoder.params, masks, known)
+    sites = encoder.graph.sites().found
+    return found, jax.jit(lambda masks: compensated(sites, encoder.params, masks, known))
+
+
+def test_the_surgeon_foretells_what_is_lost_once_made_up_for(encoder, making_up):
+    """The score of a unit is the error of the products once it is gone, at both kinds of sites."""
+    graph, sites = encoder.graph, encoder.graph.sites().found
+    found, made = making_up
+    scores = surgeon_scores(sites, encoder.params, found, graph.sizes)
+    leaves = named_leaves(encoder.params)
+    for group, score in enumerate(scores):
+        if score is None:
+            continue
+        for unit in range(graph.sizes[group]):
+            masks = [np.ones(size, bool) for size in graph.sizes]
+            masks[group][unit] = False
+            own, lost = made(masks), 0.0
+            for site in sites:
+                matrix = np.asarray(site.matrix(leaves[site.leaf]), np.float64)
+                gap = np.asarray(site.matrix(own[site.leaf])) - matrix
+                scale = np.trace(found[site.leaf]) / len(gap)
+                moments = found[site.leaf] + 1e-3 * scale * np.eye(len(gap))
+                lost += (gap * (moments @ gap)).sum()
+            assert score[unit] == pytest.approx(lost, rel=2e-2)
+    # Queries and keys meet each other and no weight, so that their sizes have no site.
+    names = [group.name for group, score in zip(graph.groups, scores, strict=True) if score is None]
+    assert names == ["k.1"]
+
+
+@given(st.data())
+def test_outputs_are_closer_to_the_whole_networks_at_each_site(encoder, making_up, data):
+    masks = drawn_masks(data, encoder.graph)[: len(encoder.graph.sizes)]
+    found, made = making_up
+    own = made(masks)
     for site in encoder.graph.sites().found:
         matrix = np.asarray(site.matrix(named_leaves(encoder.params)[site.leaf]))
         kept = np.asarray(site.kept(masks))

@@ -35,7 +35,7 @@ def test_every_ranking_is_one_of_places():
     wanted = ranking(magnitude(jat.graph, jat.params))
     for row, place in zip(places["magnitude"], wanted, strict=True):
         assert (row == place).all()
-    told = {np.asarray(each.scores[1]).tobytes() for each in asked.values()}
+    told = {b"".join(np.asarray(one).tobytes() for one in each.scores) for each in asked.values()}
     assert len(told) == len(RANKINGS)
 
 
@@ -148,8 +148,8 @@ def test_a_local_share_is_the_same_of_every_group():
     [
         (
             {"ranking": "tailor"},
-            "`search.ranking` must be one of taylor, fisher, activation, magnitude, random, "
-            "got 'tailor' (did you mean 'taylor'?).",
+            "`search.ranking` must be one of taylor, fisher, activation, magnitude, surgeon, "
+            "random, got 'tailor' (did you mean 'taylor'?).",
         ),
         (
             {"ranking": ("fisher", "taylor", "fisher")},
@@ -182,8 +182,8 @@ def test_bad_settings(options, sentence):
         ),
         (
             {"ranking": "size"},
-            "`search.ranking` must be one of taylor, fisher, activation, magnitude, random, "
-            "got 'size'.",
+            "`search.ranking` must be one of taylor, fisher, activation, magnitude, surgeon, "
+            "random, got 'size'.",
         ),
     ],
 )
