@@ -28,6 +28,7 @@ FOLDERs: `--data` holds the four idx files of Fashion-MNIST, or the packages tha
 
 import argparse
 import json
+import re
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -125,8 +126,20 @@ def main() -> None:
     name = asked.name or f"sets_{flagship.name}{'_short' if asked.short else ''}"
     content = facts(flagship, seeds, asked) | {"summary": found, "seeds": seeds}
     path = record(name, content, ("scipy", "optax"))
+    path.write_text(in_lines(path.read_text()))
     draw(seeds, flagship.cost, path.with_suffix(".png"))
     print(f"\n{path}\n{path.with_suffix('.png')}")
+
+
+def in_lines(text: str) -> str:
+    """Return JSON with one line for each innermost list and object, numbers to five digits."""
+
+    def line(found: re.Match) -> str:
+        return re.sub(
+            r"\d+\.\d{6,}", lambda one: f"{float(one[0]):.5g}", " ".join(found[0].split())
+        )
+
+    return re.sub(r"[\[{][^\[\]{}]*[\]}]", line, text)
 
 
 def facts(flagship: Flagship, seeds: list, asked: argparse.Namespace) -> dict:
