@@ -1,11 +1,10 @@
 """Every method's numbers on test data, before and after recovery, from the records of seeds.
 
 The record of a seed is `{"jack": {task: scores}, "members": {method: {task: [scores]}}, ...}` with
-scores as the fields of `sosjax.Scores`. Validation data chooses, test data is only told.
+scores as fields of `sosjax.Scores`. Validation data chooses, test data is only told.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import jax.numpy as jnp
@@ -23,30 +22,28 @@ COSTS = ("parameters", "flops")
 OURS = "Set of Sets"
 FIRST = "Set of Sets, first front"
 """What the search found, with as many recoveries as every other method."""
+KEPT = (
+    "parameters",
+    "flops",
+    "epoch",
+    *(f"{part}_error{stage}" for stage in ("_before", "") for part in ("validation", "test")),
+)
+"""What a record keeps of `sosjax.Scores`."""
 Record = dict[str, Any]
 
 
 def scores_of(row: dict[str, Any], stage: str) -> Scores:
     """Return scores whose errors are those of the stage, from a record's row."""
-    known = {field.name for field in fields(Scores)}
-    scores = Scores(**{"kept": (), **{key: row[key] for key in row if key in known}})
-    if stage == "after" or scores.validation_error_before is None:
-        return scores
-    assert scores.test_error_before is not None
-    errors = {
-        "validation_error": scores.validation_error_before,
-        "test_error": scores.test_error_before,
-    }
-    return Scores(**{**row_of(scores), "kept": (), **errors})
+    known = {"kept": (), "bytes": 0, "search_error": None} | row
+    before = known["validation_error_before"], known["test_error_before"]
+    if stage == "before" and before[0] is not None:
+        known |= {"validation_error": before[0], "test_error": before[1]}
+    return Scores(**known)
 
 
 def row_of(scores: Scores) -> dict[str, Any]:
-    """Return scores for a record; the kept counts are left out."""
-    return {
-        field.name: getattr(scores, field.name)
-        for field in fields(Scores)
-        if field.name not in ("kept", "search_error")
-    } | {"search_error": None}
+    """Return scores for a record: parameters, FLOPs, epoch and errors."""
+    return {name: getattr(scores, name) for name in KEPT}
 
 
 def volume(scores: Sequence[Scores], cost: str, dense: int) -> float:
