@@ -97,7 +97,7 @@ def images(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         data=data,
         tasks=tasks,
         settings=config.settings,
-        recovery=Recovery(epochs=4, further=8),
+        recovery=Recovery(epochs=4, further=8, rate=5e-3),
         cost="parameters",
         members=6,
         part=None,
