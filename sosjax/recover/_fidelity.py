@@ -15,7 +15,7 @@ from .._types import Array
 from ..fitness._kernel import JUDGEMENTS, MODES, Kernel
 from ..fitness._recovery import Recovery
 from ..models._jat import Jat
-from ..search._asked import check_asked
+from ..search._asked import asked_data, check_asked
 from ..search._judge import calibrated
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
@@ -92,6 +92,7 @@ def fidelity(
     path = None if folder is None else Path(folder)
     own = {"candidates": candidates, "sample": seed}
     asked = {"settings": asdict(recovery) | own, "sets": digest_of(sets)}
+        asked |= {"data": asked_data(data, tasks)}
     run = None if path is None or not path.exists() else RunFolder.open(path, asked)
     if run is not None and (run.path / NAME).exists():
         return read_json(run.path / NAME)
