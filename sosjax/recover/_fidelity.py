@@ -92,7 +92,7 @@ def fidelity(
     path = None if folder is None else Path(folder)
     own = {"candidates": candidates, "sample": seed}
     asked = {"settings": asdict(recovery) | own, "sets": digest_of(sets)}
-        asked |= {"data": asked_data(data, tasks)}
+    asked |= {"data": asked_data(data, tasks)}
     run = None if path is None or not path.exists() else RunFolder.open(path, asked)
     if run is not None and (run.path / NAME).exists():
         return read_json(run.path / NAME)
