@@ -17,6 +17,7 @@ from .deploy._network import shrink as shrink
 from .deploy._translator import Translator as Translator
 from .deploy._translator import text_scores as text_scores
 from .environments._environment import Environment as Environment
+from .fitness._adaptation import Adaptation as Adaptation
 from .fitness._kernel import Kernel as Kernel
 from .fitness._recovery import Recovery as Recovery
 from .graph._certify import Certificate as Certificate
@@ -29,8 +30,10 @@ from .models._jat import Jat as Jat
 from .models._load import fashion_resnet as fashion_resnet
 from .models._load import load as load
 from .pareto._indicators import log_hypervolume as log_hypervolume
+from .recover._fidelity import fidelity as fidelity
 from .recover._recover import recover as recover
 from .report import report as report
+from .search._adapt import adapt as adapt
 from .search._search import resume as resume
 from .search._search import search as search
 from .search._settings import Settings as Settings

@@ -58,7 +58,7 @@ def searched(monkeypatch):
 
     monkeypatch.setattr(commands, "_search", search)
     monkeypatch.setattr(commands, "_resume", lambda config, folder, quiet: asked.append(config))
-    monkeypatch.setattr(commands, "_show", lambda folder, quiet: print(folder / "report.html"))
+    monkeypatch.setattr(commands, "_show", lambda folder, quiet, *_: print(folder / "report.html"))
 
     def exported(config, member, folder):
         folder.mkdir()
@@ -157,7 +157,7 @@ def test_demo_finds_a_free_folder(folder, searched, capsys):
 def test_demo_is_the_example_with_a_seed(folder, searched, capsys):
     assert main(["demo", "--seed", "5", "--quiet", "--out", "d"]) == 0
     assert capsys.readouterr().out == "d/report.html\n"
-    assert searched[0].text == example_text().replace("seed = 0", "seed = 5")
+    assert searched[0].text == example_text().replace("\nseed = 0", "\nseed = 5")
     assert failure(capsys, "demo", "--seed", "-1").startswith("`search.seed` must be a whole")
 
 
@@ -167,7 +167,7 @@ def test_resume_reads_the_copy(folder, searched, capsys):
     assert searched[0].text == example_text()
 
 
-@pytest.mark.parametrize("command", ["resume", "report", "select", "export"])
+@pytest.mark.parametrize("command", ["resume", "recover", "report", "select", "export"])
 def test_not_a_run(command, folder, capsys):
     options = ["--task", "t", "--env", "e"] if command in ("select", "export") else []
     options += ["--out", "new"] if command == "export" else []
@@ -181,7 +181,7 @@ def test_not_a_run(command, folder, capsys):
         assert failure(capsys, command, name, *options) == wanted
 
 
-@pytest.mark.parametrize("command", ["report", "select", "export"])
+@pytest.mark.parametrize("command", ["recover", "report", "select", "export"])
 def test_not_a_finished_run(command, folder, capsys):
     made_run(folder / "my run", finished=False)
     options = ["--task", "t", "--env", "e"] if command in ("select", "export") else []
@@ -276,9 +276,10 @@ def test_closed_pipe_is_quiet(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def sets_on_disk(folder):
+def sets_on_disk(**recovery):
     scores = {"kept": [3, 8], "parameters": 1234, "bytes": 5678, "flops": 91011}
-    errors = {"search_error": 0.1, "validation_error": 0.125, "test_error": 0.25}
+    errors = {"search_error": 0.1, "validation_error": 0.125, "test_error": 0.25, "epoch": None}
+    errors |= {"validation_error_before": None, "test_error_before": None, **recovery}
     member = {
         "task": "tops",
         "classes": ("Coat", "Shirt"),
@@ -295,7 +296,8 @@ def sets_on_disk(folder):
 
 
 def test_select_prints_the_member(folder, monkeypatch, capsys):
-    monkeypatch.setattr(commands, "_sets_of", sets_on_disk(folder))
+    (made_run(folder / "r") / "config.toml").unlink()
+    monkeypatch.setattr(commands, "sets_of", sets_on_disk())
     assert main(["select", "r", "--task", "tops", "--env", "watch"]) == 0
     rows = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
     assert {key: value.strip() for key, value in rows.items()} == {
@@ -313,8 +315,7 @@ def test_select_prints_the_member(folder, monkeypatch, capsys):
 
 def test_select_prints_the_certificate_of_a_run(folder, monkeypatch, capsys):
     made_run(folder / "r")
-    (folder / "r" / "config.toml").write_text(example_text())
-    monkeypatch.setattr(commands, "_sets_of", sets_on_disk(folder))
+    monkeypatch.setattr(commands, "sets_of", sets_on_disk())
     asked = []
 
     def kept(*arguments):
@@ -333,7 +334,7 @@ def test_select_prints_the_certificate_of_a_run(folder, monkeypatch, capsys):
 
 def test_export_needs_a_new_folder(folder, searched, monkeypatch, capsys):
     made_run(folder / "r")
-    monkeypatch.setattr(commands, "_sets_of", sets_on_disk(folder))
+    monkeypatch.setattr(commands, "sets_of", sets_on_disk())
     arguments = ["export", "r", "--task", "tops", "--env", "watch", "--out", "new"]
     assert main(arguments) == 0
     assert capsys.readouterr().out == "export: new\n"

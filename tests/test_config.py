@@ -10,6 +10,8 @@ from sosjax._errors import InputError
 from sosjax.cli._config import example_text, parse_config, read_config, with_seed
 from sosjax.cli._keys import KEYS
 from sosjax.environments._environment import Environment
+from sosjax.fitness._adaptation import Adaptation
+from sosjax.fitness._recovery import Recovery
 from sosjax.search._settings import Settings
 
 MODEL = '[model]\nname = "fashion-resnet"\n'
@@ -26,6 +28,7 @@ def parse(text, folder):
 def test_example_is_valid_and_means_the_defaults(tmp_path):
     config = parse(example_text(), tmp_path)
     assert config.settings == Settings()
+    assert config.recovery == Recovery()
     assert config.text == example_text()
     assert [task.name for task in config.tasks] == ["tops", "accessories", "long", "summer"]
     assert config.environments == (
@@ -38,7 +41,7 @@ def test_example_is_valid_and_means_the_defaults(tmp_path):
 
 
 def test_example_shows_every_key_and_no_other():
-    every_line = re.sub(r"(?m)^# (\w+ = )", r"\1", example_text())
+    every_line = re.sub(r"(?m)^# (\w+ = |\[\w+\]$)", r"\1", example_text())
     shown = {"": set()}
     for key, value in tomllib.loads(every_line).items():
         shown[""].add(key)
@@ -53,9 +56,24 @@ def test_search_keys_are_the_fields_of_settings():
     assert set(KEYS["search"]) == {field.name for field in dataclasses.fields(Settings)}
 
 
+def test_adaptation_is_as_asked_or_none(tmp_path):
+    assert set(KEYS["adaptation"]) == {field.name for field in dataclasses.fields(Adaptation)}
+    assert parse(SMALL, tmp_path).adaptation is None
+    assert parse(example_text(), tmp_path).adaptation is None
+    assert parse(SMALL + "[adaptation]\n", tmp_path).adaptation == Adaptation()
+    shown = re.sub(r"(?m)^# (\w+ = |\[\w+\]$)", r"\1", example_text())
+    values = tomllib.loads(shown)["adaptation"]
+    assert Adaptation(**values | {"images": None}) == Adaptation()
+
+
+def test_recovery_keys_are_the_fields_of_recovery():
+    assert set(KEYS["recovery"]) == {field.name for field in dataclasses.fields(Recovery)}
+
+
 def test_small_configuration_has_defaults(tmp_path):
     config = parse(SMALL, tmp_path)
     assert config.settings == Settings()
+    assert config.recovery == Recovery()
     assert config.environments == ()
 
 
@@ -66,8 +84,9 @@ def test_whole_numbers_serve_as_numbers(tmp_path):
 def test_seed_is_the_only_change(tmp_path):
     text = with_seed(example_text(), 7)
     assert parse(text, tmp_path).settings == Settings(seed=7)
+    assert parse(text, tmp_path).recovery == Recovery(seed=7)
     changed = set(text.splitlines()) ^ set(example_text().splitlines())
-    assert changed == {"seed = 0", "seed = 7"}
+    assert {line.split("#")[0].rstrip() for line in changed} == {"seed = 0", "seed = 7"}
 
 
 def test_byte_order_mark_and_windows_lines_are_read(tmp_path):
@@ -109,6 +128,15 @@ def sentence(text, folder):
         ("[search]\npoplation = 2", "`search.poplation` is not a known key"),
         ("[search]\npoplation = 2", "(did you mean `search.population`?)"),
         ("[search]\nclasses = 2", "(did you mean `tasks.classes`?)"),
+        ("[adaptation]\nepoch = 2", "(did you mean `adaptation.epochs`?)"),
+        ("[adaptation]\nrate = '1'", "`adaptation.rate` must be a number, got '1'."),
+        ("[adaptation]\nlow = 0.9\nhigh = 0.8", "`adaptation.high` must be a number from 0.9 to"),
+        ("[recovery]\nepoch = 2", "(did you mean `recovery.epochs`?)"),
+        ("[recovery]\nepochs = 2.5", "`recovery.epochs` must be a whole number, got 2.5."),
+        ("[recovery]\nepochs = 0", "`recovery.epochs` must be a whole number from 1 to 1e+06"),
+        ("[recovery]\nparts = 'norm'", "got 'norm' (did you mean 'norms'?)."),
+        ("[recovery]\nimages = 9", "`recovery.images` must be at least a batch of 64, got 9."),
+        ("[[recovery]]\n", "`recovery` must be a section ([recovery]), got a list of sections."),
         ("[serch]\n", "`serch` is not a known key"),
         ("[serch]\n", "(did you mean `search`?)"),
         ("[[environments]]\nname = 'a'\nflop = 1", "(did you mean `environments.flops`?)"),

@@ -158,10 +158,14 @@ def test_test_data_choose_nothing():
     """With other test labels the same members come out with the same weights."""
     poisoned = shuffled(make_data(), "test")
     sets = recover(network(), found(), poisoned, TASKS, RECOVERY)
-    for one, other in zip(sets.tasks, recovered().tasks, strict=True):
-        assert len(one.members) == len(other.members)
-        for first, second in zip(one.members, other.members, strict=True):
-            assert replace(first.scores, test_error=0.0) == replace(second.scores, test_error=0.0)
+    for own, whole in zip(sets.tasks, recovered().tasks, strict=True):
+        assert len(own.members) == len(whole.members)
+        for first, second in zip(own.members, whole.members, strict=True):
+            one, other = (
+                replace(found.scores, test_error=0.0, test_error_before=0.0)
+                for found in (first, second)
+            )
+            assert one == other
             assert first.weights.keys() == second.weights.keys()
             assert all(
                 np.array_equal(first.weights[name], leaf) for name, leaf in second.weights.items()

@@ -166,6 +166,70 @@ def test_errors_of_values_and_tokens_are_told_in_their_own_units(folder):
         report(folder)
 
 
+def recovered():
+    """Return the sets after recovery, in which one member has been beaten."""
+    content = {**sets(), "version": 2, "recovery": {"epochs": 8, "rate": 0.005, "images": None}}
+    for task in content["tasks"]:
+        del task["members"][1]
+        for epoch, one in zip((3, 0), task["members"], strict=True):
+            one["epoch"] = epoch
+            for split in ("validation", "test"):
+                one[f"{split}_error_before"] = one[f"{split}_error"]
+                one[f"{split}_error"] -= 0.05 * (epoch > 0)
+        for one in task["uniform"]:
+            one |= {"epoch": None, "validation_error_before": None, "test_error_before": None}
+    return content
+
+
+@pytest.fixture
+def recovered_folder(folder):
+    (folder / "recovered").mkdir()
+    write(folder / "recovered", recovered())
+    return folder
+
+
+def test_recovered_sets_come_in_place_of_the_others(recovered_folder):
+    result = read_folder(recovered_folder)
+    assert result.recovery == {"epochs": "8", "rate": "0.005"} and result.name == "first"
+    for task in result.tasks:
+        assert [one.epoch for one in task.members] == [3, 0]
+        assert [one.test_error_before for one in task.members] == [0.3215, 0.1575]
+        assert [one.test_error for one in task.before] == [0.3215, 0.2245, 0.1575]
+    page = report(recovered_folder).read_text()
+    assert "<td><b>27.15 %</b></td><td>32.15 %</td><td>+14.10 pts</td>" in page
+    assert "<td>26.00 %</td><td>31.00 %</td><td>30.00 %</td><td>3</td>" in page
+    assert page.count('class="dot before"') == 3 * 3 * 2
+    assert "<dt>Recovery rate</dt><dd>0.005</dd>" in page and "set before recovery" in page
+    heads = re.findall(r"<table class=.tight.><thead><tr>(.*?)</tr>", page, re.DOTALL)
+    assert heads and all(one.count("<th>") == 12 for one in heads)
+    for row in re.findall(r'<tr class="jack">(.*?)</tr>', page, re.DOTALL):
+        assert row.count("<td>") == 11
+    text = printed(recovered_folder)
+    assert "Recovered sets; `before` is the test error before recovery." in text
+    line = next(one for one in text.splitlines() if "phone" in one).split()
+    assert line[-4:] == ["16.00", "15.75", "15.75", "13.05"]
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_unrecovered_sets_are_still_there(recovered_folder):
+    before = report(recovered_folder, unrecovered=True).read_text()
+    assert "set before recovery" not in before and "28 %" in before
+    assert "Recovered" not in "".join(
+        one.plain for one in table(recovered_folder, True).renderables if hasattr(one, "plain")
+    )
+    assert not read_folder(recovered_folder, unrecovered=True).recovery
+
+
+def test_damaged_recovered_sets_are_refused(recovered_folder):
+    content = recovered()
+    content["tasks"][0]["members"][0]["test_error_before"] = 2
+    write(recovered_folder / "recovered", content)
+    with pytest.raises(
+        InputError, match=r"`tasks\[0\]\.members\[0\]\.test_error_before` in .*reco"
+    ):
+        report(recovered_folder)
+
+
 def test_chart_places_are_those_of_the_numbers(folder):
     page = report(folder).read_text()
     chart = re.search(r'<svg class="plot parameters".*?<svg class="plot bytes"', page, re.DOTALL)[0]

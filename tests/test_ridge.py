@@ -276,7 +276,8 @@ def test_rankings_are_permutations_for_each_task(tiny_resnet, batch):
     [
         (
             {"mode": "row"},
-            "`search.fitness` must be one of recalibrated, raw, got 'row' (did you mean 'raw'?).",
+            "`search.fitness` must be one of recalibrated, raw, compensated, got 'row' "
+            "(did you mean 'raw'?).",
         ),
         ({"chunk": 0}, "`search.chunk` must be a whole number at least 1, got 0."),
         ({"penalty": 0.0}, "`search.penalty` must be a number at least 0.0001, got 0.0."),

@@ -79,7 +79,8 @@ def recovered(
     first = orders(batch, recovery, 0)
     steps = int(first.shape[1]) * recovery.epochs
     warm = max(1, round(recovery.warmup * steps))
-    schedule = optax.warmup_cosine_decay_schedule(0.0, recovery.rate, warm, max(steps, warm + 1))
+    rate = recovery.suited(problem.jat.graph).rate or 0.0
+    schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warm, max(steps, warm + 1))
     rates = np.asarray(schedule(np.arange(steps)))
     optimiser = torch.optim.AdamW(module.parameters(), weight_decay=recovery.decay)
     best = (error(module, ward.validation, task), 0, error(module, problem.test, task))

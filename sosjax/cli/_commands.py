@@ -4,8 +4,8 @@ import argparse
 import contextlib
 import os
 import re
-import shlex
-from collections.abc import Iterator
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +13,27 @@ from .._errors import InputError, require
 from .._files import write_whole
 from ..report._number import measured
 from ._config import Config, example_text, parse_config, read_config, with_seed
-from ._interruption import Report, stopping_at_checkpoints
-from ._progress import Progress
+from ._runs import (
+    CONFIG_NAME,
+    FIDELITY,
+    RECOVERED,
+    chosen_folder,
+    config_of,
+    interruptible,
+    reporting,
+    require_finished,
+    require_same,
+    sets_of,
+)
 
 if TYPE_CHECKING:
+    from ..fitness._recovery import Recovery
     from ..sets._member import Member
     from ..sets._set_of_sets import SetOfSets
 
 # JAX takes seconds to import, so it is imported where it is needed: inside the functions.
 
 DEMO = "sosjax-demo"
-CONFIG_NAME = "config.toml"
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -32,7 +42,7 @@ def demo(arguments: argparse.Namespace) -> None:
     _require_new("--out", folder)
     text = with_seed(example_text(), arguments.seed)
     config = parse_config(text, Path.cwd(), "the example")
-    with _interruptible(folder):
+    with _resumable(folder):
         sets = _search(config, folder, arguments.quiet)
         exported = _export_one(config, sets, folder)
         if exported is not None and not arguments.quiet:
@@ -53,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.out)
     _require_new("--out", folder)
     config = read_config(Path(arguments.config))
-    with _interruptible(folder):
+    with _resumable(folder):
         _search(config, folder, arguments.quiet)
         _show(folder, arguments.quiet)
 
@@ -61,52 +71,145 @@ def run(arguments: argparse.Namespace) -> None:
 def resume(arguments: argparse.Namespace) -> None:
     """Continue a run from its last checkpoint."""
     folder = Path(arguments.run)
-    config = _config_of(folder)
-    with _interruptible(folder):
+    config = config_of(folder, adapted=False)
+    with _resumable(folder):
         _resume(config, folder, arguments.quiet)
         _show(folder, arguments.quiet)
 
 
 def select(arguments: argparse.Namespace) -> None:
     """Print the member of a task for an environment, and what was checked of it."""
-    folder = Path(arguments.run)
-    sets = _sets_of(folder)
+    run = Path(arguments.run)
+    place = chosen_folder(run, arguments.unrecovered)
+    sets = sets_of(place)
     member = sets.select(arguments.task, arguments.env)
     print(_described(sets, member, arguments.env))
-    print(f"{'certificate':<18}{_certified(folder, member)}")
+    print(f"{'certificate':<18}{_certified(run, place, member)}")
     if arguments.texts is not None:
-        print(f"{'test texts':<18}{_written(folder, member, arguments.texts)}")
+        print(f"{'test texts':<18}{_written(run, member, arguments.texts)}")
 
 
 def export(arguments: argparse.Namespace) -> None:
     """Write the member of a task for an environment to a folder of its own."""
     folder = Path(arguments.out)
     _require_new("--out", folder)
-    config = _config_of(Path(arguments.run))
-    sets = _sets_of(Path(arguments.run))
-    print(_export(config, sets.select(arguments.task, arguments.env), folder))
+    run = Path(arguments.run)
+    config = config_of(run)
+    member = sets_of(chosen_folder(run, arguments.unrecovered)).select(
+        arguments.task, arguments.env
+    )
+    print(_export(config, member, folder))
+    if member.scores.epoch is not None:
+        print(f"  of the recovered sets: {_recovery(member)}")
 
 
 def report(arguments: argparse.Namespace) -> None:
     """Write the page of a finished run again."""
     folder = Path(arguments.run)
-    _require_finished(folder)
-    _show(folder, quiet=False)
+    require_finished(folder)
+    _show(folder, quiet=False, unrecovered=arguments.unrecovered)
+
+
+def recover(arguments: argparse.Namespace) -> None:
+    """Train the members of a finished run further, or go on with that."""
+    run = Path(arguments.run)
+    require_finished(run)
+    config = config_of(run)
+    given = {key: getattr(arguments, key) for key in ("epochs", "rate", "parts")}
+    given = {key: value for key, value in given.items() if value is not None}
+    recovery, folder = replace(config.recovery, **given), run / RECOVERED
+    require_same(folder, {"settings": asdict(recovery)})
+    options = [text for key, value in given.items() for text in (f"--{key}", str(value))]
+    with interruptible(folder, ["sosjax", "recover", str(run), *options]):
+        if (folder / "sets.json").exists():
+            print(f"recovered already: {folder}", file=sys.stderr)
+        else:
+            _recover(config, run, recovery, arguments.quiet)
+        _show(run, arguments.quiet)
+
+
+def fidelity(arguments: argparse.Namespace) -> None:
+    """Compare the fitness with what recovery makes of sub-networks of a finished run."""
+    run = Path(arguments.run)
+    require_finished(run)
+    config, own = config_of(run), {"candidates": arguments.candidates, "sample": arguments.seed}
+    folder = run / FIDELITY if arguments.out is None else Path(arguments.out)
+    require_same(folder, {"settings": asdict(config.recovery) | own})
+    command = ["sosjax", "fidelity", str(run), "--candidates", str(arguments.candidates)]
+    command += ["--seed", str(arguments.seed)]
+    command += [] if arguments.out is None else ["--out", arguments.out]
+    with interruptible(folder, command):
+        if (folder / "fidelity.json").exists():
+            print(f"compared already: {folder}", file=sys.stderr)
+        else:
+            _compare(config, run, folder, arguments)
+        _show_fidelity(run, folder, arguments.quiet)
+
+
+def _compare(config: Config, run: Path, folder: Path, arguments: argparse.Namespace) -> None:
+    from ..recover._fidelity import fidelity as compare
+
+    with reporting(arguments.quiet) as progress:
+        jat, data, tasks = config.load()
+        compare(
+            jat,
+            sets_of(run),
+            data,
+            tasks,
+            config.recovery,
+            candidates=arguments.candidates,
+            seed=arguments.seed,
+            folder=folder,
+            progress=progress,
+        )
+
+
+def _show_fidelity(run: Path, folder: Path, quiet: bool) -> None:
+    """Write the page; print the table unless quiet, and the page's path."""
+    from rich.console import Console
+
+    from ..report import fidelity_report, fidelity_table
+    from ..report import report as write_report
+
+    page = fidelity_report(folder)
+    if not quiet:
+        Console().print(fidelity_table(folder))
+    print(page if quiet else f"fidelity: {page}")
+    if (run / "report.html").exists():
+        write_report(run)  # which links to it
+
+
+def _recover(config: Config, run: Path, recovery: "Recovery", quiet: bool) -> None:
+    from ..recover._recover import recover as recover_sets
+
+    with reporting(quiet) as progress:
+        sets = sets_of(run)
+        count = sum(len(task.members) for task in sets.tasks)
+        progress({"event": f"recovering {count} members of {len(sets.tasks)} tasks"})
+        jat, data, tasks = config.load()
+        recover_sets(jat, sets, data, tasks, recovery, folder=run / RECOVERED, progress=progress)
 
 
 def _search(config: Config, folder: Path, quiet: bool) -> "SetOfSets":
     from ..search._search import search
 
-    with _reporting(quiet) as progress:
+    with reporting(quiet) as progress:
         progress({"event": f"ranking units and compiling, for {len(config.tasks)} tasks"})
-        return search(*_asked(config), folder=folder, config=config.text, progress=progress)
+        return search(
+            *_asked(config),
+            adaptation=config.adaptation,
+            folder=folder,
+            config=config.text,
+            progress=progress,
+        )
 
 
 def _resume(config: Config, folder: Path, quiet: bool) -> "SetOfSets":
     from ..search._search import resume as resume_search
 
-    with _reporting(quiet) as progress:
-        return resume_search(*_asked(config), folder, progress=progress)
+    with reporting(quiet) as progress:
+        asked = _asked(config)
+        return resume_search(*asked, folder, progress=progress, adaptation=config.adaptation)
 
 
 def _asked(config: Config) -> tuple[Any, Any, Any, Any, Any]:
@@ -114,30 +217,18 @@ def _asked(config: Config) -> tuple[Any, Any, Any, Any, Any]:
     return *config.load(), config.environments, config.settings
 
 
-@contextlib.contextmanager
-def _reporting(quiet: bool) -> Iterator[Report]:
-    with Progress() as shown:
-
-        def warnings_only(line: dict[str, Any]) -> None:
-            if line.get("warning"):
-                shown(line)
-
-        with stopping_at_checkpoints(warnings_only if quiet else shown) as progress:
-            yield progress
-
-
-def _show(folder: Path, quiet: bool) -> None:
+def _show(folder: Path, quiet: bool, unrecovered: bool = False) -> None:
     """Write the page; print the table of chosen members unless quiet, and the page's path."""
     from rich.console import Console
 
     from ..report import report as write_report
     from ..report import table
 
-    path = write_report(folder)
+    path = write_report(folder, unrecovered)
     if quiet:
         print(path)
         return
-    Console().print(table(folder))
+    Console().print(table(folder, unrecovered))
     print(f"report: {path}")
 
 
@@ -149,13 +240,14 @@ def _export(config: Config, member: "Member", folder: Path) -> str:
     return f"export: {folder}\n  " + str(certificate).replace("\n", "\n  ")
 
 
-def _certified(folder: Path, member: "Member") -> str:
+def _certified(run: Path, place: Path, member: "Member") -> str:
+    """Return a member's certificate, which is kept where its set is."""
     from ..deploy._certify import kept_certificate
 
-    if not (folder / CONFIG_NAME).exists():
+    if not (run / CONFIG_NAME).exists():
         return "none: the network of a run of the library is not at hand"
-    model = read_config(folder / CONFIG_NAME).model
-    return str(kept_certificate(folder, model.load, member)).replace("\n", "\n" + 18 * " ")
+    load = config_of(run).model.load
+    return str(kept_certificate(place, load, member)).replace("\n", "\n" + 18 * " ")
 
 
 def _written(folder: Path, member: "Member", count: int) -> str:
@@ -164,7 +256,7 @@ def _written(folder: Path, member: "Member", count: int) -> str:
     from ..models._sentencepiece import load_language_tokenizer
     from ..tasks._task import data_of
 
-    config = _config_of(folder)
+    config = config_of(folder)
     jat, data, tasks = config.load()
     task = next(one for one in tasks if one.name == member.task).on(data)
     path = config.model.path
@@ -213,6 +305,8 @@ def _described(sets: "SetOfSets", member: "Member", environment: str) -> str:
         "test error": _measured(sets, member, "test"),
         "kept": ", ".join(kept),
     }
+    if scores.epoch is not None:
+        rows["recovery"] = _recovery(member)
     return "\n".join(f"{key:<18}{value}" for key, value in rows.items())
 
 
@@ -224,49 +318,20 @@ def _measured(sets: "SetOfSets", member: "Member", part: str) -> str:
     return f"{100 * error:.2f} %" + (f" ({own})" if own else "")
 
 
-@contextlib.contextmanager
-def _interruptible(folder: Path) -> Iterator[None]:
-    """Pass an interruption on with the command that continues."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if not (folder / "run.json").exists():
-            raise KeyboardInterrupt("nothing was written") from None
-        command = shlex.join(["sosjax", "resume", str(folder)])
-        raise KeyboardInterrupt(f"continue with: {command}") from None
-
-
-def _config_of(folder: Path) -> Config:
-    _require_run(folder)
-    path = folder / CONFIG_NAME
-    require(
-        path.exists(),
-        f"`RUN` must be a run of the command line, got one of the library, without {CONFIG_NAME}: "
-        f"{folder}.",
+def _recovery(member: "Member") -> str:
+    """Return what recovery made of a member."""
+    scores = member.scores
+    seen, unseen = scores.validation_error_before, scores.test_error_before
+    if not scores.epoch or seen is None or unseen is None:
+        return "no epoch was better than the member as it was found"
+    return (
+        f"epoch {scores.epoch}; before it validation error {100 * seen:.2f} %, test error "
+        f"{100 * unseen:.2f} %"
     )
-    return read_config(path)
 
 
-def _sets_of(folder: Path) -> "SetOfSets":
-    _require_finished(folder)
-    from ..sets._store import load_sets
-
-    return load_sets(folder)
-
-
-def _require_run(folder: Path) -> None:
-    came = "a folder without run.json" if folder.is_dir() else "no such folder"
-    came = "a file" if folder.is_file() else came
-    require((folder / "run.json").is_file(), f"`RUN` must be a run folder, got {came}: {folder}.")
-
-
-def _require_finished(folder: Path) -> None:
-    _require_run(folder)
-    require(
-        (folder / "sets.json").exists(),
-        f"`RUN` must be a finished run, got one without sets: "
-        f"continue it with: {shlex.join(['sosjax', 'resume', str(folder)])}",
-    )
+def _resumable(folder: Path) -> contextlib.AbstractContextManager[None]:
+    return interruptible(folder, ["sosjax", "resume", str(folder)])
 
 
 def _require_new(argument: str, path: Path) -> None:

@@ -16,6 +16,8 @@ from ._keys import require_keys, wanted_key
 from ._model_choice import ModelChoice, model_choice
 
 if TYPE_CHECKING:
+    from ..fitness._adaptation import Adaptation
+    from ..fitness._recovery import Recovery
     from ..models._jat import Jat
     from ..search._settings import Settings
     from ..tasks._dataset import Dataset
@@ -50,7 +52,9 @@ class Config:
       data: the examples of tasks without data of their own; `None` if all have their own.
       tasks: one or more tasks with different names.
       environments: any number, with different names.
+      adaptation: of the network before the search; `None`: none.
       settings: of the search.
+      recovery: of the members that it finds.
       text: the file's content, which means the same wherever it is put.
     """
 
@@ -58,7 +62,9 @@ class Config:
     data: DataChoice | None
     tasks: tuple[TaskChoice, ...]
     environments: tuple[Environment, ...]
+    adaptation: "Adaptation | None"
     settings: "Settings"
+    recovery: "Recovery"
     text: str
 
     def load(self) -> tuple["Jat", "Dataset | None", tuple[Task, ...]]:
@@ -79,8 +85,8 @@ def example_text() -> str:
 
 
 def with_seed(text: str, seed: int) -> str:
-    """Return the example configuration with another seed."""
-    return re.sub(r"(?m)^seed = .*$", f"seed = {seed}", text)
+    """Return the example configuration with another seed of search and recovery."""
+    return re.sub(r"(?m)^seed = \d+", f"seed = {seed}", text)
 
 
 def read_config(path: Path) -> Config:
@@ -147,7 +153,10 @@ def parse_config(text: str, folder: Path, name: str) -> Config:
         for number, table in enumerate(content.get("environments", ()), start=1)
     )
     require_unique("environments", [environment.name for environment in environments])
-    return Config(model, data, tasks, environments, _settings(content.get("search", {})), text)
+    adaptation = _adaptation(content.get("adaptation"))
+    settings = _settings(content.get("search", {}))
+    recovery = _recovery(content.get("recovery", {}))
+    return Config(model, data, tasks, environments, adaptation, settings, recovery, text)
 
 
 def _base(content: dict[str, Any], folder: Path, text: str) -> tuple[Path, str]:
@@ -197,3 +206,19 @@ def _settings(table: dict[str, Any]) -> "Settings":
         key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
     }
     return Settings(**values)
+
+
+def _adaptation(table: dict[str, Any] | None) -> "Adaptation | None":
+    from ..fitness._adaptation import Adaptation
+
+    if table is None:
+        return None
+    require_keys("adaptation", table)
+    return Adaptation(**table)
+
+
+def _recovery(table: dict[str, Any]) -> "Recovery":
+    from ..fitness._recovery import Recovery
+
+    require_keys("recovery", table)
+    return Recovery(**table)

@@ -11,7 +11,12 @@ REMOVAL = ("protect", "only", "granularity")
 # What the value of each key must be: one of the kinds of `KINDS`.
 KEYS = {
     "": {"base": "text", "model": "section", "data": "section", "search": "section"}
-    | {"tasks": "sections", "environments": "sections"},
+    | {
+        "adaptation": "section",
+        "recovery": "section",
+        "tasks": "sections",
+        "environments": "sections",
+    },
     "model": {"name": "text", "path": "text", "family": "text", "options": "section"}
     | {"protect": "texts", "only": "texts", "granularity": "whole"},
     "data": {"name": "text", "folder": "text", "format": "text", "path": "text"}
@@ -27,6 +32,14 @@ KEYS = {
     | {"population": "whole", "generations": "whole", "images": "whole", "calibration": "whole"}
     | {"rmp": "number", "directions": "whole", "low": "number", "high": "number"}
     | {"chunk": "whole", "checkpoint_every": "whole", "seed": "whole"},
+    "adaptation": {"epochs": "whole", "images": "whole", "batch": "whole", "rate": "number"}
+    | {"warmup": "number", "decay": "number", "subnetworks": "whole", "low": "number"}
+    | {"high": "number", "distillation": "number", "anchor": "number", "tolerance": "number"}
+    | {"seed": "whole"},
+    "recovery": {"epochs": "whole", "patience": "whole", "images": "whole", "parts": "text"}
+    | {"rank": "whole", "batch": "whole", "rate": "number", "warmup": "number", "decay": "number"}
+    | {"distillation": "number", "temperature": "number", "together": "whole"}
+    | {"rounds": "whole", "further": "whole", "seed": "whole"},
 }
 
 
@@ -67,7 +80,10 @@ def require_keys(section: str, table: dict[str, Any], place: str = "") -> None:
 
 
 def _nearest_key(section: str, key: str) -> str | None:
-    """Return the full name of the nearest key of this section, or else of another one."""
+    """Return the full name of the same key of another section, or of the nearest of this or any."""
+    for where in KEYS:
+        if key.lower() in KEYS[where]:
+            return dotted(where, key.lower())
     for sections in ([section], KEYS):
         names = {name: dotted(where, name) for where in sections for name in KEYS[where]}
         matches = difflib.get_close_matches(key.lower(), names, n=1, cutoff=0.6)

@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     _add_searches(command)
+    _add_recovery(command)
+    _add_fidelity(command)
     _add_readers(command)
     return parser
 
@@ -116,12 +118,42 @@ def _add_searches(command: Callable[..., argparse.ArgumentParser]) -> None:
         )
 
 
+def _add_recovery(command: Callable[..., argparse.ArgumentParser]) -> None:
+    recover = command("recover", _commands.recover, "train the members of a run further")
+    recover.add_argument("run", metavar="RUN", help="the folder of a finished run")
+    recover.add_argument("--epochs", type=int, metavar="N", help="default: as configured")
+    recover.add_argument("--rate", type=float, metavar="R", help="the peak learning rate")
+    recover.add_argument("--parts", metavar="P", help="what is trained: all, norms or low-rank")
+    recover.add_argument(
+        "--quiet", action="store_true", help="print nothing but the path of the report"
+    )
+
+
+def _add_fidelity(command: Callable[..., argparse.ArgumentParser]) -> None:
+    text = "compare the fitness of a run with errors after recovery"
+    fidelity = command("fidelity", _commands.fidelity, text)
+    fidelity.add_argument("run", metavar="RUN", help="the folder of a finished run")
+    fidelity.add_argument(
+        "--candidates", type=int, default=40, metavar="N", help="for each task (default: 40)"
+    )
+    fidelity.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    fidelity.add_argument("--out", metavar="DIR", help="default: RUN/fidelity")
+    fidelity.add_argument(
+        "--quiet", action="store_true", help="print nothing but the path of the page"
+    )
+
+
 def _add_readers(command: Callable[..., argparse.ArgumentParser]) -> None:
     select = command("select", _commands.select, "show the sub-network for a task and place")
     export = command("export", _commands.export, "write the sub-network for a task and place")
     report = command("report", _commands.report, "show the table of a run and write its page")
     for parser in (select, export, report):
         parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
+        parser.add_argument(
+            "--unrecovered",
+            action="store_true",
+            help="the sets as they were found, where they were recovered",
+        )
     for parser in (select, export):
         parser.add_argument("--task", required=True, metavar="T", help="the name of a task")
         parser.add_argument("--env", required=True, metavar="E", help="the name of an environment")

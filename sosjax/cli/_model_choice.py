@@ -24,6 +24,7 @@ class ModelChoice:
       family: whose weights a bare file holds.
       options: of the family.
       removal: what may be removed: arguments of `sosjax.trace`.
+      adapted: a file with the weights that adaptation made of it; `None`: its own weights.
     """
 
     name: str | None
@@ -31,9 +32,20 @@ class ModelChoice:
     family: str | None
     options: dict[str, Any]
     removal: dict[str, Any]
+    adapted: Path | None = None
 
     def load(self) -> "Jat":
-        """Read the weights and trace the network."""
+        """Read the weights and trace the network.
+
+        Raises:
+          InputError: as `sosjax.load`, or there are no adapted weights where they should be.
+        """
+        from ..models._adapted import load_adapted
+
+        jat = self._load()
+        return jat if self.adapted is None else load_adapted(self.adapted, jat)
+
+    def _load(self) -> "Jat":
         from ..models._load import fashion_resnet, load
 
         if self.path is None:

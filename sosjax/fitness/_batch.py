@@ -10,6 +10,7 @@ import numpy as np
 from .._errors import require
 from .._types import Array
 from ..tasks._dataset import Split
+from ._compensation import Moments
 from ._ridge import RidgeHead
 
 
@@ -27,6 +28,9 @@ class TaskBatch(NamedTuple):
       own: whether the task's head is rows of the network's own, [T].
       solved: the heads of the other tasks, solved for the whole network; `None` if all are own.
       penalty: the ridge penalty that suits each task's examples, [T]; `None`: the kernel's.
+      known: what compensation knows of each site, by its leaf; `None` where nothing is compensated.
+      jack: what the whole network says of the examples, shares or values [T, B, C]; `None` where
+        nothing is compared with it.
     """
 
     inputs: Array
@@ -38,6 +42,8 @@ class TaskBatch(NamedTuple):
     own: Array
     solved: RidgeHead | None = None
     penalty: Array | None = None
+    known: dict[str, Moments] | None = None
+    jack: Array | None = None
 
 
 def task_batch(

@@ -18,12 +18,16 @@ from ..space._encoding import AbstractEncoding
 from ..space._importance import MEASURED, ranking
 from ..tasks._dataset import KINDS
 from ._batch import TaskBatch
+from ._compensation import compensated, task_moments
+from ._divergence import as_shares, divergence, token_divergence
 from ._error import cross_entropy, error_rate, finite_share, unexplained
 from ._rankings import task_scores
 from ._ridge import RidgeHead, ridge_head
 
-OBJECTIVES = ("error", *COSTS)
-MODES = ("recalibrated", "raw")
+JUDGEMENTS = ("error", "divergence")
+OBJECTIVES = ("error", *COSTS, "divergence")
+"""The columns of `Kernel.costs`."""
+MODES = ("recalibrated", "raw", "compensated")
 PENALTIES = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Ridge penalties that a head without rows of the network's own is fitted with."""
 ROWS = 256
@@ -33,7 +37,7 @@ SENTENCES = 8
 
 
 class Calibrated(NamedTuple):
-    """What a sub-network carries with it besides its masks.
+    """What a sub-network carries with it besides its masks, and the weights that follow from these.
 
     Attributes:
       statistics: the normalisations' moments, by leaf path, at full size.
@@ -59,12 +63,14 @@ class Kernel:
       graph: the network.
       encoding: what a genotype means.
       mode: `"recalibrated"`: the statistics are estimated on the batch for each candidate and the
-        head is fitted to it in closed form, with leave-one-out error; `"raw"`: the Jack's own
+        head is fitted to it in closed form, with leave-one-out error; `"compensated"`: before that,
+        what is kept makes up for what is removed by least squares; `"raw"`: the Jack's own
         statistics and head, as Choong et al. (2023, arXiv 2205.00671) did.
       kind: what is asked: `"classes"`, `"values"` or `"tokens"`.
       own: whether some task has rows of the network's own head.
       penalty: the ridge penalty of heads that lean on the network's own rows, as a share of the
         mean feature's variance; see `solved` for the others.
+      compare: whether candidates are compared with the whole network, by divergence.
       chunk: candidates side by side on an accelerator: more is faster and takes more memory. A CPU
         takes them one at a time, which is faster there (a folded batch falls out of the caches).
     """
@@ -75,6 +81,7 @@ class Kernel:
     kind: str = "classes"
     own: bool = True
     penalty: float = 0.05
+    compare: bool = False
     chunk: int = 8
 
     def __post_init__(self) -> None:
@@ -123,6 +130,21 @@ class Kernel:
         heads, penalty = jax.lax.map(one, batch)
         return batch._replace(solved=heads, penalty=penalty)
 
+    def moments(self, params: Any, task: TaskBatch, key: Array) -> dict[str, Array]:
+        """Return what compensation has to know of each site, [F, F] by its leaf."""
+        weights = jnp.ones(len(task.inputs)) if task.real is None else task.real
+        if self.kind == "tokens":
+            weights = weights[:, None] * (task.targets >= 0)
+        chunk = self._side_by_side // 4
+        return task_moments(self.graph, params, task.inputs, weights, chunk, key)
+
+    def jacks(self, params: Any, batch: TaskBatch) -> Array | None:
+        """Return what the whole network says of the examples, judged as candidates are."""
+        if self.kind == "tokens":
+            return None  # as many as the vocabulary for every token: computed when asked
+        masks = [jnp.ones(size, bool) for size in self.graph.sizes]
+        return jax.lax.map(lambda task: self._said(self._fit(params, task, masks)[0], task), batch)
+
     def scores(
         self, params: Any, batch: TaskBatch, names: Sequence[str] = MEASURED
     ) -> dict[str, list[Array]]:
@@ -151,7 +173,7 @@ class Kernel:
 
     def costs(
         self, params: Any, batch: TaskBatch, rankings: list[Array], genotypes: Float[Array, "T N D"]
-    ) -> Float[Array, "T N 4"]:
+    ) -> Float[Array, "T N K"]:
         """Judge every genotype on the task of its row.
 
         Args:
@@ -161,7 +183,8 @@ class Kernel:
           genotypes: N for each task.
 
         Returns:
-          Error, parameters, bytes and FLOPs of each; all infinite where the error is not finite.
+          Error, parameters, bytes and FLOPs of each, and its divergence if that is asked; all
+          infinite where the error is not finite.
         """
 
         def one_task(row: Any) -> Array:
@@ -169,8 +192,7 @@ class Kernel:
 
             def one(genotype: Array) -> Array:
                 masks = self.encoding.decode(genotype, places)
-                error, _ = self.calibrate(params, task, masks)
-                return self._with_costs(error, task, masks)
+                return self._with_costs(*self.judged(params, task, masks), task, masks)
 
             return jax.lax.map(one, genes, batch_size=self.lanes)
 
@@ -186,29 +208,38 @@ class Kernel:
         Returns:
           Its error (leave-one-out when recalibrated) and what it now carries.
         """
-        recalibrate = self.mode == "recalibrated"
         if self.kind == "tokens":
             # Nothing is fitted, so that the examples need not be seen together.
-            return self._token_error(params, task, masks), Calibrated(self._own(params), None)
-        features, statistics = self._features(params, task, masks, recalibrate)
-        if recalibrate:
-            prior = self._rows(params, task)
-            penalty = self.penalty if task.penalty is None else task.penalty
-            head, outputs = ridge_head(features, task.targets, prior, penalty, task.real)
-        else:
-            head = self._head(params, task)
-            outputs = features @ head.kernel + head.bias
-        return self._error(outputs, task), Calibrated(statistics, head)
+            error, _ = self._token_judged(params, self.adapted(params, task, masks), task, masks)
+            return error, Calibrated(self._own(params), None)
+        outputs, carried = self._fit(params, task, masks)
+        return self._error(outputs, task), carried
 
     def error(
         self, params: Any, task: TaskBatch, masks: list[Bool[Array, " _size"]], carried: Calibrated
     ) -> Float[Array, ""]:
-        """Return a calibrated sub-network's error on other examples of its task."""
+        """Return a calibrated sub-network's error on other examples of its task.
+
+        Args:
+          params: the parameters that are its own: see `adapted`.
+          task: the examples.
+          masks: of groups, and perhaps of blocks.
+          carried: what it carries.
+        """
         params = with_leaves(params, named_leaves(params) | carried.statistics)
         if carried.head is None:
-            return self._token_error(params, task, masks)
+            return self._token_judged(params, params, task, masks)[0]
         features, _ = self._features(params, task, masks, estimate=False)
         return self._error(features @ carried.head.kernel + carried.head.bias, task)
+
+    def weights(
+        self, params: Any, task: TaskBatch, masks: list[Bool[Array, " _size"]]
+    ) -> dict[str, Array]:
+        """Return the weights that follow from the masks, by leaf path at full size."""
+        if self.mode != "compensated":
+            return {}
+        assert task.known is not None
+        return compensated(self.graph.sites().found, params, masks, task.known)
 
     def untouched(self, params: Any, task: TaskBatch) -> Calibrated:
         """Return what the whole network carries: its own statistics, and the task's head."""
@@ -231,6 +262,31 @@ class Kernel:
     @property
     def _side_by_side(self) -> int:
         return SENTENCES if self.kind == "tokens" else ROWS
+
+    def adapted(self, params: Any, task: TaskBatch, masks: list[Array]) -> Any:
+        """Return the full parameters with the weights that follow from the masks."""
+        return with_leaves(params, named_leaves(params) | self.weights(params, task, masks))
+
+    def _fit(self, params: Any, task: TaskBatch, masks: list[Array]) -> tuple[Array, Calibrated]:
+        """Return a sub-network's outputs for a task's examples, and what it carries."""
+        refit = self.mode != "raw"
+        params = self.adapted(params, task, masks)
+        features, statistics = self._features(params, task, masks, refit)
+        if refit:
+            prior = self._rows(params, task)
+            penalty = self.penalty if task.penalty is None else task.penalty
+            head, outputs = ridge_head(features, task.targets, prior, penalty, task.real)
+        else:
+            head = self._head(params, task)
+            outputs = features @ head.kernel + head.bias
+        return outputs, Calibrated(statistics, head)
+
+    def judged(self, params: Any, task: TaskBatch, masks: list[Array]) -> tuple[Array, Array]:
+        """Return a sub-network's error and its divergence, zero where it is not asked."""
+        if self.kind == "tokens":
+            return self._token_judged(params, self.adapted(params, task, masks), task, masks)
+        outputs, _ = self._fit(params, task, masks)
+        return self._error(outputs, task), self._divergence(outputs, task)
 
     def _own(self, params: Any) -> dict[str, Array]:
         leaves = named_leaves(params)
@@ -287,21 +343,47 @@ class Kernel:
             return unexplained(outputs, task.targets, task.valid, task.scale, task.real)
         return error_rate(outputs, task.targets, task.valid, task.real)
 
-    def _token_error(self, params: Any, task: TaskBatch, masks: list[Array]) -> Array:
-        def one(row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    def _said(self, outputs: Array, task: TaskBatch) -> Array:
+        """Return outputs as the shares that they stand for; values are values."""
+        if self.kind == "values":
+            return outputs
+        return as_shares(outputs, task.valid, task.own & (self.mode == "raw"))
+
+    def _divergence(self, outputs: Array, task: TaskBatch) -> Array:
+        if not self.compare:
+            return jnp.zeros(())
+        assert task.jack is not None
+        if self.kind == "values":
+            rows = jnp.ones(len(outputs)) if task.real is None else task.real
+            scale = jnp.cov(task.jack, rowvar=False, bias=True, aweights=rows)
+            scale = jnp.maximum(jnp.diag(jnp.atleast_2d(scale)), 1e-12)
+            return unexplained(outputs, task.jack, task.valid, scale, task.real)
+        return divergence(task.jack, self._said(outputs, task), task.valid, task.real)
+
+    def _token_judged(
+        self, params: Any, adapted: Any, task: TaskBatch, masks: list[Array]
+    ) -> tuple[Array, Array]:
+        full = [jnp.ones_like(one) for one in masks]
+
+        def one(row: tuple[Array, Array, Array]) -> tuple[Array, ...]:
             inputs, tokens, weight = row
-            logits, _ = self.graph.features(params, inputs[None], masks, False)
+            logits, _ = self.graph.features(adapted, inputs[None], masks, False)
             nats, count = cross_entropy(logits[0], tokens)
-            return weight * nats, weight * count
+            if not self.compare:
+                return weight * nats, weight * count
+            wanted, _ = self.graph.features(params, inputs[None], full, False)
+            apart, equal = token_divergence(wanted[0], logits[0], tokens)
+            return weight * nats, weight * count, weight * apart, weight * equal
 
         weights = jnp.ones(len(task.inputs)) if task.real is None else task.real
         rows = (task.inputs, task.targets, weights)
-        nats, counts = jax.lax.map(one, rows, batch_size=SENTENCES)
-        return finite_share(nats.sum(), counts.sum())
+        nats, counts, *apart = jax.lax.map(one, rows, batch_size=SENTENCES)
+        error = finite_share(nats.sum(), counts.sum())
+        return error, finite_share(*(one.sum() for one in apart)) if apart else jnp.zeros(())
 
-    def _with_costs(self, error: Array, task: TaskBatch, masks: list[Array]) -> Array:
+    def _with_costs(self, error: Array, apart: Array, task: TaskBatch, masks: list[Array]) -> Array:
         kept = jnp.stack([mask.sum() for mask in masks])
         counts = self.graph.counts(kept, task.valid.sum(), jnp)
         costs = self.graph.costs.approximate(counts)
-        row = jnp.stack([error, *(costs[name] for name in COSTS)])
-        return jnp.where(jnp.isfinite(error), row, jnp.inf)
+        row = jnp.stack([error, *(costs[name] for name in COSTS), *([apart] * self.compare)])
+        return jnp.where(jnp.isfinite(error) & jnp.isfinite(apart), row, jnp.inf)

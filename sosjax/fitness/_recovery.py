@@ -1,11 +1,12 @@
 """The settings of training: static, frozen, checked when they are made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import optax
 
 from .._errors import require, require_known, require_number
+from ..graph._subject import Subject
 from ._trainable import PARTS
 
 
@@ -25,7 +26,8 @@ class Recovery:
         `"low-rank"`: the same, and of every other leaf an update of low rank that is folded in.
       rank: of those updates.
       batch: examples of a step.
-      rate: the peak learning rate of Adam.
+      rate: the peak learning rate of Adam; `None`: what suits the network, 0.005 if it has moments
+        that are estimated (BatchNorm), 0.0001 else.
       warmup: the share of all steps in which the rate rises from 0; then it falls by a cosine to 0.
       decay: weight decay, decoupled from the gradient (Loshchilov and Hutter, 2019,
         https://arxiv.org/abs/1711.05101).
@@ -49,7 +51,7 @@ class Recovery:
     parts: str = "all"
     rank: int = 4
     batch: int = 64
-    rate: float = 5e-3
+    rate: float | None = None
     warmup: float = 0.1
     decay: float = 1e-4
     distillation: float = 0.5
@@ -71,7 +73,8 @@ class Recovery:
             )
         require_known("recovery.parts", self.parts, PARTS)
         require_number("recovery.rank", self.rank, 1, whole=True)
-        require_number("recovery.rate", self.rate, 0)
+        if self.rate is not None:
+            require_number("recovery.rate", self.rate, 0)
         require_number("recovery.warmup", self.warmup, 0, 1)
         require_number("recovery.decay", self.decay, 0, 1)
         require_number("recovery.distillation", self.distillation, 0, 1)
@@ -81,8 +84,22 @@ class Recovery:
         require_number("recovery.further", self.further, 1, whole=True)
         require_number("recovery.seed", self.seed, 0, 2**32 - 1, whole=True)
 
+    def suited(self, graph: Subject) -> "Recovery":
+        """Return the same with a rate that suits the network, if none was given."""
+        if self.rate is not None:
+            return self
+        return replace(self, rate=5e-3 if graph.statistics else 1e-4)
+
     def optimiser(self, steps: int) -> optax.GradientTransformation:
-        """Return Adam with its schedule for so many steps."""
-        warm = max(1, round(self.warmup * steps))
-        schedule = optax.warmup_cosine_decay_schedule(0.0, self.rate, warm, max(steps, warm + 1))
-        return optax.adamw(schedule, weight_decay=self.decay)
+        """Return Adam with its schedule for so many steps; the rate must be settled."""
+        assert self.rate is not None
+        return scheduled_adam(self.rate, self.warmup, self.decay, steps)
+
+
+def scheduled_adam(
+    rate: float, warmup: float, decay: float, steps: int
+) -> optax.GradientTransformation:
+    """Return Adam whose rate rises in a share of so many steps and then falls by a cosine to 0."""
+    warm = max(1, round(warmup * steps))
+    schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warm, max(steps, warm + 1))
+    return optax.adamw(schedule, weight_decay=decay)

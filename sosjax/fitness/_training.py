@@ -12,6 +12,7 @@ from .._types import Array, Float, Int
 from ..graph._subject import Subject
 from ._batch import TaskBatch
 from ._error import cross_entropy, error_rate, finite_share, unexplained
+from ._loss import training_loss
 from ._low_rank import adapted, factors
 from ._recovery import Recovery
 from ._trainable import trainable
@@ -156,29 +157,8 @@ class Trainer:
         return features @ leaves[self.graph.head.kernel] + leaves[self.graph.head.bias]
 
     def _loss(self, params: Any, lesson: Lesson, rows: Array) -> Array:
-        task, share = lesson.task, self.recovery.distillation
+        task = lesson.task
         outputs = self._outputs(params, task.inputs[rows], estimate=bool(self.graph.statistics))
-        targets, teacher = task.targets[rows], lesson.teacher[rows]
-        if self.kind == "values":
-            square = jnp.where(task.valid, (outputs - targets) ** 2 / task.scale, 0)
-            apart = jnp.where(task.valid, (outputs - teacher) ** 2 / task.scale, 0) if share else 0
-            return ((1 - share) * square + share * apart).sum(-1).mean()
-        if self.kind == "tokens":
-            wanted = targets >= 0
-            hard = optax.softmax_cross_entropy_with_integer_labels(outputs, jnp.maximum(targets, 0))
-            each = (1 - share) * hard + share * self._apart(outputs, teacher)
-            return jnp.where(wanted, each, 0).sum() / jnp.maximum(wanted.sum(), 1)
-        outputs, teacher = (jnp.where(task.valid, one, -1e9) for one in (outputs, teacher))
-        hard = optax.softmax_cross_entropy(outputs, targets)
-        return ((1 - share) * hard + share * self._apart(outputs, teacher)).mean()
-
-    def _apart(self, outputs: Array, teacher: Array) -> Array:
-        """Return the divergence of the outputs from the teacher's, times the squared temperature.
-
-        The square keeps the size of its gradient, whatever the temperature.
-        """
-        heat = self.recovery.temperature
-        if self.recovery.distillation == 0:
-            return jnp.zeros(outputs.shape[:-1])
-        logs, wanted = jax.nn.log_softmax(outputs / heat), jax.nn.log_softmax(teacher / heat)
-        return heat**2 * (jnp.exp(wanted) * (wanted - logs)).sum(-1)
+        share, heat = self.recovery.distillation, self.recovery.temperature
+        targets, teacher = task.targets[rows], lesson.teacher[rows] if share else None
+        return training_loss(self.kind, task, outputs, targets, teacher, share, heat)

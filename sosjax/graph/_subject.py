@@ -15,6 +15,7 @@ from ._check import checked_counts
 from ._convolution import with_fast_gradients
 from ._cost import COSTS, CostTable
 from ._equation import Equation
+from ._gram import site_moments
 from ._graph import Graph, Masks
 from ._group import Block, Group
 from ._head import Head, Statistics, statistics_leaves
@@ -24,6 +25,7 @@ from ._memory import network_costs
 from ._moments import estimating, normalised
 from ._program import Program
 from ._shrink import Shrunk
+from ._sites import Sites, find_sites
 
 BATCH = 2
 """The number of examples that a network is checked with."""
@@ -150,6 +152,27 @@ class Subject:
         program, _ = self.graph.masked_program(network, self.resized(self.outputs(params)))
         return program.outcome(program.given(params, (inputs,)) | self.graph.given_masks(masks))
 
+    def sites(self) -> Sites:
+        """Return where what is kept can stand in for what is removed; see `Site`."""
+        return find_sites(self.graph.traced(self.graph.shapes, self.graph.inputs), self._fitted)
+
+    def moments(self, params: Any, inputs: Any, cotangents: Any) -> dict[str, Any]:
+        """Return the second moments of what enters each site of the whole network.
+
+        Args:
+          params: the full parameters.
+          inputs: [B, ...].
+          cotangents: [draws, B, ...], like what `features` returns, to weigh rows by: see
+            `site_moments`.
+        """
+        network = self.graph.traced(params, (inputs,))
+        target = network.program.output
+        if self.head is not None:
+            site, side = head_site(network.program, self.head)
+            target = site.reads[side]
+        found = find_sites(network, self._fitted).found
+        return site_moments(network, found, params, inputs, target, cotangents)
+
     def shrink(self, params: Any, masks: Masks) -> Shrunk:
         """Cut the network, with a head of its own.
 
@@ -161,6 +184,17 @@ class Subject:
         return Shrunk(
             self.graph.cut_params(params, masks, resized), self.graph.shrunk_apply(masks, resized)
         )
+
+    def cut_leaves(
+        self, params: Any, leaves: dict[str, Any], masks: Masks
+    ) -> dict[str, np.ndarray]:
+        """Cut some leaves by path, such as weights that were fitted anew; see `expanded`."""
+        if not leaves:
+            return {}
+        full = with_leaves(params, named_leaves(params) | leaves)
+        resized = self.resized(self.outputs(params))
+        small = named_leaves(self.graph.cut_params(full, masks, resized))
+        return {name: np.asarray(small[name]) for name in leaves}
 
     def expanded(self, params: Any, small: dict[str, Any], masks: Masks) -> Any:
         """Put leaves of a cut network in their places among full ones.
@@ -209,6 +243,11 @@ class Subject:
         if self.head is None:
             return {}
         return {(self.head.kernel, 1): classes, (self.head.bias, 0): classes}
+
+    @property
+    def _fitted(self) -> tuple[str, ...]:
+        """The leaves that are fitted to each sub-network anyway."""
+        return () if self.head is None else (self.head.kernel, self.head.bias)
 
     def outputs(self, params: Any) -> int:
         """Return how many outputs the head among these parameters has; 0 without a head."""

@@ -1,5 +1,6 @@
 """Pretrained networks and their weights."""
 
+from ._adapted import load_adapted as load_adapted
 from ._decoding import Decoding as Decoding
 from ._decoding import beam as beam
 from ._decoding import cached_steps as cached_steps

@@ -1,5 +1,6 @@
 """The Jack of All Trades: one pretrained network with its parameters and what can be removed."""
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
@@ -7,12 +8,13 @@ import jax
 import numpy as np
 
 from .._errors import (
+    listing,
     require,
     require_finite,
     require_name,
     require_number,
 )
-from .._tree import named_leaves
+from .._tree import named_leaves, with_leaves
 from ..graph._graph import trace
 from ..graph._head import Head, Statistics
 from ..graph._subject import Subject, subject
@@ -32,6 +34,7 @@ class Jat:
       vocabulary: inputs are whole numbers below it; `None` for floating inputs.
       architecture: how to build the network again in another process: `{"family": ...}`, or
         `None` where only the caller has its function.
+      adaptation: what `sosjax.adapt` made of it, ready for JSON; `None` if nothing.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Jat:
         _check_inputs(input_dtype, vocabulary)
         example = jax.ShapeDtypeStruct((1, *input_shape), np.dtype(input_dtype))
         self.name, self.vocabulary, self.architecture = name, vocabulary, architecture
+        self.adaptation: dict[str, Any] | None = None
         self.own_head = head is not None
         if head is None and (features := _features(apply, params, example)) is not None:
             (apply, params), head = with_new_head(apply, params, features), NEW_HEAD
@@ -96,6 +100,41 @@ class Jat:
         if self.own_head or self.graph.head is None:
             return self.params
         return {name: leaf for name, leaf in self.params.items() if name != "head"}
+
+    def with_params(self, params: Any, adaptation: dict[str, Any] | None = None) -> "Jat":
+        """Return the same network with other parameters; nothing is traced again.
+
+        Args:
+          params: like `params`, or like `bare_params`.
+          adaptation: how they were made; see the class.
+
+        Raises:
+          InputError: a leaf is missing, unknown, of another shape or dtype, or not finite.
+        """
+        if (
+            isinstance(params, dict)
+            and "head" not in params
+            and self.bare_params is not self.params
+        ):
+            params = {**params, "head": self.params["head"]}
+        wanted, given = named_leaves(self.params), named_leaves(params)
+        wrong = sorted(wanted.keys() ^ given.keys()) or [
+            name for name, leaf in wanted.items() if _kind(given[name]) != _kind(leaf)
+        ]
+        require(
+            not wrong,
+            f"`params` must have the leaves of {self.name} in their shapes, got others: "
+            f"{listing(wrong)}.",
+        )
+        _check_params(params)
+        other = copy.copy(self)
+        leaves = {name: jax.numpy.asarray(leaf) for name, leaf in given.items()}
+        other.params, other.adaptation = with_leaves(self.params, leaves), adaptation
+        return other
+
+
+def _kind(leaf: Any) -> tuple[Any, Any]:
+    return getattr(leaf, "shape", None), getattr(leaf, "dtype", None)
 
 
 def _check_params(params: Any) -> None:

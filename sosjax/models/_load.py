@@ -10,6 +10,7 @@ import numpy as np
 from .._errors import listing, nearest, require
 from .._files import read_json
 from ..graph._head import Head
+from ._adapted import adaptation_in
 from ._checkpoint import CONFIG, read_config, read_state
 from ._exported import DESCRIPTION, read_exported
 from ._families import FAMILIES, NAMED, Built, architecture_of, built
@@ -72,7 +73,9 @@ def load(
     network = built(architecture)
     shapes = network.shapes
     params = load_weights(path, shapes) if own else fitted(network.family, shapes, read_state(path))
-    return _jat(network, params, name=name or path.resolve().stem, **about)
+    jat = _jat(network, params, name=name or path.resolve().stem, **about)
+    jat.adaptation = adaptation_in(path) if own else None
+    return jat
 
 
 def jat_of(architecture: dict[str, Any], params: Any, **about: Any) -> Jat:

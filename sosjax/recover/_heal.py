@@ -41,6 +41,7 @@ def heal(
     Returns:
       What became of each, in their order.
     """
+    recovery = recovery.suited(problem.jat.graph)
     ward = ward_of(problem, recovery)
     found: dict[int, Healed] = {}
     outputs = ward.lessons.task.valid.shape[1]

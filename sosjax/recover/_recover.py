@@ -10,6 +10,7 @@ import numpy as np
 
 from .._errors import require
 from ..fitness._recovery import Recovery
+from ..models._adapted import JACK_NAME
 from ..models._jat import Jat
 from ..pareto._dominance import nondominated
 from ..search._asked import check_asked
@@ -61,12 +62,12 @@ def recover(
     Raises:
       InputError: the sets are not of this network and these tasks, or an example is lacking.
     """
-    _check(jat, sets, tasks)
+    check_sets(jat, sets, tasks)
     check_asked(jat, data, tasks, (), bool(sets.facts["depth"]))
     run = None
     if folder is not None:
         path = Path(folder)
-        asked = {"settings": asdict(recovery), "sets": _digest(sets)}
+        asked = {"settings": asdict(recovery), "sets": digest_of(sets)}
         run = RunFolder.open(path, asked) if path.exists() else RunFolder.create(path, asked, None)
         if (path / JSON_NAME).exists():
             return load_sets(path)
@@ -99,7 +100,8 @@ def _unbeaten(trials: Sequence[Trial]) -> list[Trial]:
     return sorted(left, key=lambda one: (one.member.scores.parameters, one.member.scores.flops))
 
 
-def _check(jat: Jat, sets: SetOfSets, tasks: Sequence[Task]) -> None:
+def check_sets(jat: Jat, sets: SetOfSets, tasks: Sequence[Task]) -> None:
+    """Refuse sets that are not of this network and these tasks."""
     names = [task.name for task in tasks]
     require(
         names == [task.name for task in sets.tasks],
@@ -112,9 +114,15 @@ def _check(jat: Jat, sets: SetOfSets, tasks: Sequence[Task]) -> None:
         f"`jat` must be the network of the sets, {sets.facts['network']['name']} with "
         f"{len(kept)} groups, got {jat.name} with other groups.",
     )
+    require(
+        sets.facts.get("adaptation") == jat.adaptation,
+        f"`jat` must be the network of the sets as it was adapted (a run keeps its weights as "
+        f"{JACK_NAME}), got {jat.name} with other weights.",
+    )
 
 
-def _digest(sets: SetOfSets) -> str:
+def digest_of(sets: SetOfSets) -> str:
+    """Return what tells sets apart."""
     digest = hashlib.sha256()
     for task in sets.tasks:
         for member in task.members:

@@ -60,7 +60,7 @@ def _further(
     """Return members that a forecast likes and nobody has recovered, with their tasks."""
     encoding = ratios_of(problem)
     kept = np.array([trial.member.scores.kept for trial in trials])
-    tasks = [trial.case.task for trial in trials]
+    tasks = np.array([trial.case.task for trial in trials])
     examples = counts(problem.validation)[tasks]
     errors = np.array([trial.healed.after for trial in trials])
     found = forecast(genes_of(encoding, kept), tasks, errors, examples)
@@ -73,7 +73,11 @@ def _further(
             task,
             np.asarray(encoding.kept(jnp.asarray(genotypes[task]))).astype(np.int64),
             best[task],
-            {tuple(row) for row, own in zip(kept.tolist(), tasks, strict=True) if own == task},
+            {
+                tuple(row)
+                for row, own in zip(kept.tolist(), tasks.tolist(), strict=True)
+                if own == task
+            },
             recovery.further,
         )
         for task in range(len(problem.tasks))
@@ -101,7 +105,7 @@ def _chosen(
         return []
     places = list(rows.values())
     costs = problem.jat.graph.cost(kept[places], len(problem.tasks[task].classes))
-    first = costs[problem.settings.objectives[1]]
+    first = costs[problem.settings.costs[0]]
     return [places[place] for place in spread(first.astype(float), count)]
 
 

@@ -60,7 +60,7 @@ def seek(
         first = first.at[:, places].set(known[:, places]).reshape(POPULATION * tasks, -1)
         state = strategy.init(start_key, first, judged(first), params)
 
-        def generation(state: object, key: Array) -> tuple[object, None]:
+        def generation(state: Any, key: Array) -> tuple[Any, None]:
             ask_key, tell_key = jax.random.split(key)
             children, state = strategy.ask(ask_key, state, params)
             return strategy.tell(tell_key, children, judged(children), state, params)[0], None

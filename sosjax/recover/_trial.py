@@ -60,7 +60,9 @@ def full_params(jat: Jat, member: Member) -> Any:
 def told(problem: Problem, number: int, trials: Sequence[Trial]) -> tuple[Member, ...]:
     """Look at test data, once, for the members of a task that were chosen without it."""
     task = jax.tree.map(lambda leaf: leaf[number], problem.test)
-    judged = jax.jit(lambda params, masks, own: problem.kernel.error(params, task, masks, own))
+    # Members have all weights of their own: nothing is to be made up for once more.
+    kernel = replace(problem.kernel, mode="recalibrated")
+    judged = jax.jit(lambda params, masks, own: kernel.error(params, task, masks, own))
     found = []
     for trial in trials:
         after = trial.after()

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from .._errors import require
-from .._types import Array
 from ..fitness._batch import TaskBatch
+from ..fitness._orders import counts as counts
+from ..fitness._orders import orders as orders
 from ..fitness._recovery import Recovery
 from ..fitness._training import Lesson
 from ..search._problem import Problem
@@ -49,28 +49,7 @@ def ward_of(problem: Problem, recovery: Recovery) -> Ward:
         else jnp.zeros(batch.inputs.shape[:2])
     )
     parts = (batch, problem.calibration, problem.validation)
-    batch, calibration, validation = (part._replace(solved=None, penalty=None) for part in parts)
+    # What a fitness knows beyond the examples is none of a member's that has its own weights.
+    bare = {"solved": None, "penalty": None, "known": None, "jack": None}
+    batch, calibration, validation = (part._replace(**bare) for part in parts)
     return Ward(Lesson(batch, teacher), calibration, validation)
-
-
-def counts(batch: TaskBatch) -> np.ndarray:
-    """Return how many examples each task has, padding left out."""
-    if batch.real is None:
-        return np.full(len(batch.inputs), batch.inputs.shape[1])
-    return np.asarray(batch.real.sum(1)).astype(int)
-
-
-def orders(batch: TaskBatch, recovery: Recovery, epoch: int) -> Array:
-    """Return which examples each step of an epoch looks at, int32 [T, N, B].
-
-    All tasks take as many steps as the largest; a smaller one goes through its examples again.
-    """
-    sizes = counts(batch)
-    steps = int(sizes.max()) // recovery.batch
-    rng = np.random.default_rng((recovery.seed, epoch))
-    rows = []
-    for size in sizes.tolist():
-        rounds = -(-steps * recovery.batch // size)
-        row = np.concatenate([rng.permutation(size) for _ in range(rounds)])
-        rows.append(row[: steps * recovery.batch].reshape(steps, recovery.batch))
-    return jnp.asarray(np.stack(rows), jnp.int32)

@@ -1,7 +1,9 @@
 """A run folder -> `Result`: every number is checked before anything is shown."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from .._errors import InputError, require, require_known, require_unique
 from .._files import read_json
@@ -11,10 +13,18 @@ from ._result import COSTS, Environment, Generation, Group, Jack, Member, Result
 
 VERSIONS = {"sosjax-sets": (1, 2), "sosjax-run": (1,)}
 """The versions of `sets.json` and of `run.json` that this reads."""
+FIDELITY = "fidelity/fidelity.html"
+"""The page of a run's fidelity comparison, in the run's folder."""
+RECOVERED = "recovered"
+"""The folder of the recovered sets, in the run's own."""
 
 
-def read_folder(folder: Path) -> Result:
+def read_folder(folder: Path, unrecovered: bool = False) -> Result:
     """Read `sets.json`, and `journal.jsonl` and `run.json` if there, of a run folder.
+
+    Args:
+      folder: the run folder.
+      unrecovered: leave out recovered sets, which else come in place of those they were made of.
 
     Raises:
       InputError: the folder or `sets.json` is missing, or a file is damaged, of another format or
@@ -23,6 +33,10 @@ def read_folder(folder: Path) -> Result:
     folder = Path(folder)
     require(folder.is_dir(), f"`folder` must be a run folder, got no folder at {folder}.")
     sets = _document(folder / "sets.json", "sosjax-sets")
+    recovered = folder / RECOVERED / "sets.json"
+    before = None
+    if recovered.exists() and not unrecovered:
+        before, sets = sets, _document(recovered, "sosjax-sets")
     network, data = sets.table("network"), sets.table("data")
     groups = tuple(Group(one.name("name"), one.count("size")) for one in network.tables("groups"))
     sizes = data.table("sizes")
@@ -43,8 +57,10 @@ def read_folder(folder: Path) -> Result:
         objectives=sets.names("objectives"),
         settings=plain(settings),
         environments=_environments(sets),
-        tasks=_tasks(sets, groups),
+        recovery=sets.texts("recovery"),
+        tasks=_joined(_tasks(sets, groups), _tasks(before, groups) if before else ()),
         journal=_journal(folder / "journal.jsonl"),
+        fidelity=FIDELITY if (folder / FIDELITY).exists() else "",
         **_made_with(folder / "run.json"),
     )
 
@@ -98,6 +114,12 @@ def _tasks(sets: Record, groups: tuple[Group, ...]) -> tuple[Task, ...]:
     return tasks
 
 
+def _joined(tasks: tuple[Task, ...], before: tuple[Task, ...]) -> tuple[Task, ...]:
+    """Return recovered tasks with their sets as they were found."""
+    found = {task.name: task.members for task in before}
+    return tuple(replace(task, before=found.get(task.name, ())) for task in tasks)
+
+
 def _task(record: Record, groups: tuple[Group, ...], units: Record | None) -> Task:
     jack, name = record.table("jack"), record.name("name")
     return Task(
@@ -135,7 +157,16 @@ def _member(record: Record, groups: tuple[Group, ...]) -> Member:
         search_error=record.optional_share("search_error"),
         validation_error=record.share("validation_error"),
         test_error=record.share("test_error"),
+        **_recovery(record),
     )
+
+
+def _recovery(record: Record) -> dict[str, Any]:
+    """Return what recovery made of a member; nothing if there was none."""
+    if record.content.get("epoch") is None:
+        return {}
+    errors = ("validation_error_before", "test_error_before")
+    return {"epoch": record.count("epoch"), **{name: record.share(name) for name in errors}}
 
 
 def _journal(file: Path) -> tuple[Generation, ...]:

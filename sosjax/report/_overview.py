@@ -16,6 +16,8 @@ def facts(result: Result) -> str:
         ("environments", str(len(result.environments))),
         ("members", str(members)),
     ]
+    if result.recovery:
+        pairs.append(("sets", "recovered"))
     if result.journal:
         last = result.journal[-1]
         pairs.append(("generations", f"{last.generation:,}"))
@@ -89,8 +91,8 @@ def method(result: Result) -> str:
         f"examples of its classes. The lines follow the same rule: at each size they give the "
         f"test error of the member that a limit of that size would select. The uniform baseline "
         f"keeps the same share of every group, its best units by Taylor importance, and is judged "
-        f"in the same way. Costs ({costs}) are those of the shrunk network.</p>"
-        f"{_notes(result)}"
+        f"in the same way. Costs ({costs}) are those of the shrunk network.</p>{_recovery(result)}"
+        f"{_fidelity(result)}{_notes(result)}"
         f'<dl class="settings">{settings}{versions}</dl></section>'
     )
 
@@ -99,6 +101,32 @@ def _notes(result: Result) -> str:
     """Return what was done to the data, which a reader of the numbers should know."""
     rows = "".join(f"<li>{escape(note)}</li>" for note in result.notes)
     return f'<ul class="note">{rows}</ul>' if rows else ""
+
+
+def _recovery(result: Result) -> str:
+    """Return how members were recovered; nothing if they were not."""
+    if not result.recovery:
+        return ""
+    return (
+        "<p>Members are recovered: each was trained further on the search data of its task, its "
+        "removed units staying removed. Validation data chose the epoch, 0 if none was better; "
+        "what another member beats after it is left out. The thin line is the set before; the "
+        "uniform baseline was not recovered, so compare it with that line.</p>"
+        f'<dl class="settings">{_terms(_named(result.recovery))}</dl>'
+    )
+
+
+def _fidelity(result: Result) -> str:
+    if not result.fidelity:
+        return ""
+    return (
+        f'<p>How far the fitness agrees with errors after recovery: <a href="{result.fidelity}">'
+        "fidelity</a>.</p>"
+    )
+
+
+def _named(settings: Mapping[str, str]) -> Mapping[str, str]:
+    return {f"Recovery {name}": value for name, value in settings.items()}
 
 
 def _terms(pairs: Mapping[str, str]) -> str:

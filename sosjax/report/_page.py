@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from .._files import write_whole
 from ._folder import read_folder
@@ -16,14 +17,16 @@ from ._progress import progress
 from ._result import COSTS, Result, select
 
 
-def report(folder: Path) -> Path:
+def report(folder: Path, unrecovered: bool = False) -> Path:
     """Write the page of a run as `report.html` into its folder, whole or not at all.
 
     The page is one file: it loads nothing, holds all numbers of `sets.json` that it shows, and
     can be read with JavaScript switched off.
 
     Args:
-      folder: a run folder with `sets.json`; `journal.jsonl` and `run.json` are used if there.
+      folder: a run folder with `sets.json`; `journal.jsonl`, `run.json` and the recovered sets in
+        `recovered` are used if there.
+      unrecovered: show the sets as they were found, even where recovered ones are there.
 
     Returns:
       The path of the page.
@@ -34,18 +37,18 @@ def report(folder: Path) -> Path:
     """
     folder = Path(folder)
     page = folder / "report.html"
-    write_whole(page, _page(read_folder(folder)))
+    write_whole(page, _page(read_folder(folder, unrecovered)))
     return page
 
 
 def _page(result: Result) -> str:
-    style, script = _beside("page.css"), _beside("page.js")
+    style, script = beside("page.css"), beside("page.js")
     panels = "".join(panel(index, task, result) for index, task in enumerate(result.tasks))
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">
+<meta http-equiv="Content-Security-Policy" content="{policy(style, script)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{escape(result.name)} - Set of Sets</title>
@@ -71,10 +74,11 @@ def _page(result: Result) -> str:
 """
 
 
-def _policy(style: str, script: str) -> str:
-    """Allow the two inline texts by their digests and nothing else, above all no network."""
+def policy(style: str, script: str | None = None) -> str:
+    """Allow the inline texts by their digests and nothing else, above all no network."""
+    scripts = "" if script is None else f"script-src '{_digest(script)}'; "
     return (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        f"default-src 'none'; style-src '{_digest(style)}'; {scripts}"
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -83,7 +87,8 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _beside(name: str) -> str:
+def beside(name: str) -> str:
+    """Return the text of a file of this room."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
@@ -98,6 +103,7 @@ def _bar(result: Result) -> str:
     keys = "".join(
         f'<li><svg width="26" height="18" aria-hidden="true">{mark}</svg>{text}</li>'
         for text, mark in _LEGEND
+        if result.recovery or text != _BEFORE
     )
     return (
         f'<div class="bar"><fieldset><legend>Size as</legend>{switch}</fieldset>'
@@ -105,6 +111,7 @@ def _bar(result: Result) -> str:
     )
 
 
+_BEFORE = "set before recovery"
 _LEGEND = (
     (
         "member of the set",
@@ -118,6 +125,13 @@ _LEGEND = (
         (
             '<circle class="ring" cx="13" cy="9" r="8"/>'
             '<circle class="member chosen" cx="13" cy="9" r="5"/>'
+        ),
+    ),
+    (
+        _BEFORE,
+        (
+            '<g class="steps before"><line x1="0" x2="26" y1="9" y2="9"/></g>'
+            '<circle class="before" cx="13" cy="9" r="2.5"/>'
         ),
     ),
     (
@@ -138,13 +152,19 @@ _LEGEND = (
 )
 
 
+def _told(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return fields as a dict, without those of a recovery that was not."""
+    recovery = ("epoch", "validation_error_before", "test_error_before")
+    return {key: value for key, value in pairs if value is not None or key not in recovery}
+
+
 def _embedded(result: Result) -> str:
     """Return the numbers for the script, as JSON that cannot end its element."""
     content = {
         "groups": [asdict(group) for group in result.groups],
         "tasks": [
             {
-                **asdict(task),
+                **asdict(task, dict_factory=_told),
                 "chosen": {
                     environment.name: task.members.index(member)
                     for environment in result.environments

@@ -21,27 +21,38 @@ def panel(index: int, task: Task, result: Result) -> str:
 
 
 _HEADS = (
-    "<th>Test error</th><th>to the Jack</th><th>Parameters</th><th>of the Jack</th><th>Bytes</th>"
-    "<th>FLOPs</th><th>Validation</th><th>Search</th>"
+    "<th>Test error</th>",
+    "<th>to the Jack</th><th>Parameters</th><th>of the Jack</th><th>Bytes</th>"
+    "<th>FLOPs</th><th>Validation</th>",
+    "<th>Search</th>",
 )
+
+
+def _heads(result: Result) -> str:
+    """Return the heads of columns; after recovery errors have a column `before` beside them."""
+    if not result.recovery:
+        return "".join(_HEADS)
+    return f"{'<th>before</th>'.join(_HEADS)}<th>Epoch</th>"
+
+
+def _tight(result: Result) -> str:
+    """Return a class for the table that has more columns."""
+    return ' class="tight"' if result.recovery else ""
 
 
 def _chosen(task: Task, result: Result) -> str:
     if not result.environments:
         return ""
-    rows = "".join(
-        _environment(task, environment, result.kind) for environment in result.environments
-    )
+    rows = "".join(_environment(task, environment, result) for environment in result.environments)
     return (
-        '<div class="scroll"><table><thead><tr><th>Environment</th>'
-        f"{_HEADS}</tr></thead><tbody>{rows}"
-        '<tr class="jack"><th scope="row">the Jack</th>'
-        f"{_numbers(task.jack, task, result.kind)}</tr>"
+        f'<div class="scroll"><table{_tight(result)}><thead><tr><th>Environment</th>'
+        f"{_heads(result)}</tr></thead><tbody>{rows}"
+        f'<tr class="jack"><th scope="row">the Jack</th>{_numbers(task.jack, task, result)}</tr>'
         "</tbody></table></div>"
     )
 
 
-def _environment(task: Task, environment: Environment, kind: str) -> str:
+def _environment(task: Task, environment: Environment, result: Result) -> str:
     head = (
         f'<th scope="row"><span class="name">{escape(environment.name)}</span>'
         f"<small>{limits_of(environment)}</small></th>"
@@ -49,37 +60,53 @@ def _environment(task: Task, environment: Environment, kind: str) -> str:
     member = select(task, environment)
     if member is None:
         why = escape(shortfall(task, environment))
-        return f'<tr>{head}<td colspan="8" class="none"><span>{why}</span></td></tr>'
-    return f"<tr>{head}{_numbers(member, task, kind)}</tr>"
+        columns = 11 if result.recovery else 8
+        return f'<tr>{head}<td colspan="{columns}" class="none"><span>{why}</span></td></tr>'
+    return f"<tr>{head}{_numbers(member, task, result)}</tr>"
 
 
-def _numbers(one: Member | Jack, task: Task, kind: str) -> str:
-    own = measured(one.test_error, kind, task.unit)
+def _numbers(one: Member | Jack, task: Task, result: Result) -> str:
+    own = measured(one.test_error, result.kind, task.unit)
     points = 100 * (one.test_error - task.jack.test_error)
     search = (
         "-"
         if not isinstance(one, Member) or one.search_error is None
         else percent(one.search_error)
     )
+    unseen, seen, epoch = _before(one) if result.recovery else ("", "", "")
     return (
         f"<td><b>{percent(one.test_error)}</b>{f'<small>{own}</small>' if own else ''}</td>"
+        f"{unseen}"
         f"<td>{'-' if one is task.jack else f'{points:+.2f} pts'}</td>"
         f"<td>{one.parameters:,}</td><td>{part(one.parameters, task.jack.parameters)}</td>"
         f"<td>{short(one.bytes, 'bytes')}</td><td>{short(one.flops)}</td>"
-        f"<td>{percent(one.validation_error)}</td><td>{search}</td>"
+        f"<td>{percent(one.validation_error)}</td>{seen}<td>{search}</td>{epoch}"
+    )
+
+
+def _before(one: Member | Jack) -> tuple[str, str, str]:
+    """Return cells of what was before recovery: test and validation error, and the epoch."""
+    if not isinstance(one, Member) or one.epoch is None:
+        return "<td>-</td>", "<td>-</td>", "<td>-</td>"
+    assert one.test_error_before is not None and one.validation_error_before is not None
+    return (
+        f"<td>{percent(one.test_error_before)}</td>",
+        f"<td>{percent(one.validation_error_before)}</td>",
+        f"<td>{one.epoch}</td>",
     )
 
 
 def _all_members(task: Task, result: Result) -> str:
     rows = "".join(
-        f"<tr>{_numbers(member, task, result.kind)}<td>{' '.join(map(str, member.kept))}</td></tr>"
+        f"<tr>{_numbers(member, task, result)}<td>{' '.join(map(str, member.kept))}</td></tr>"
         for member in task.members
     )
     sizes = ", ".join(f"{group.name} {group.size}" for group in result.groups)
     count = f"{len(task.members)} member{'' if len(task.members) == 1 else 's'}"
     return (
         f"<details><summary>All numbers of the set: {count}</summary>"
-        f'<div class="scroll"><table class="all"><thead><tr>{_HEADS}<th>Kept units</th></tr>'
+        f'<div class="scroll"><table class="all"><thead><tr>{_heads(result)}'
+        "<th>Kept units</th></tr>"
         f"</thead><tbody>{rows}</tbody></table></div>"
         f'<p class="note">Kept units by group, out of: {escape(sizes)}.</p></details>'
     )

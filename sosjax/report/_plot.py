@@ -24,11 +24,11 @@ def plot(index: int, task: Task, environments: tuple[Environment, ...], cost: st
 
     Args:
       index: the number of the task on the page, for the dots' `data-dot`.
-      task: its set, its uniform baseline and its Jack are drawn.
+      task: its set, that before recovery, its uniform baseline and its Jack are drawn.
       environments: those that limit the cost become vertical lines; all mark what they select.
       cost: `parameters`, `bytes` or `flops`.
     """
-    everything = (task.jack, *task.members, *task.uniform)
+    everything = (task.jack, *task.members, *task.uniform, *task.before)
     limits = [(one, one.limits[cost]) for one in environments if cost in one.limits]
     x = log_axis([getattr(one, cost) for one in everything], [limit for _, limit in limits])
     labels, rows = _limit_labels(limits, x)
@@ -45,8 +45,10 @@ def plot(index: int, task: Task, environments: tuple[Environment, ...], cost: st
             labels,
             _jack_line(task.jack, y),
             _steps(task.uniform, x, y, cost, "uniform"),
+            _steps(task.before, x, y, cost, "before"),
             _steps(task.members, x, y, cost, "member"),
             _uniform_dots(index, task.uniform, x, y, cost),
+            _before_dots(index, task.before, x, y, cost),
             _jack_dot(index, task.jack, x, y, cost),
             _member_dots(index, task.members, chosen, x, y, cost),
             "</svg>",
@@ -156,6 +158,17 @@ def _uniform_dots(
         f'<rect class="dot uniform" data-dot="{index}.uniform.{number}" width="7" height="7" '
         f'x="{x.at(getattr(member, cost)):.2f}%" y="{y.at(member.test_error):.1f}" '
         f'transform="translate(-3.5 -3.5)">{_title(member, "uniform baseline: ")}</rect>'
+        for number, member in enumerate(members)
+    )
+
+
+def _before_dots(
+    index: int, members: tuple[Member, ...], x: LogAxis, y: ErrorAxis, cost: str
+) -> str:
+    return "".join(
+        f'<circle class="dot before" data-dot="{index}.before.{number}" r="2.5" '
+        f'cx="{x.at(getattr(member, cost)):.2f}%" cy="{y.at(member.test_error):.1f}">'
+        f"{_title(member, 'before recovery: ')}</circle>"
         for number, member in enumerate(members)
     )
 

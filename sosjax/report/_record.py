@@ -71,6 +71,16 @@ class Record:
         """Return a number in [0, 1], or `None` where the field says null."""
         return None if self._field(key) is None else self.share(key)
 
+    def optional_number(self, key: str, low: float, high: float) -> float | None:
+        """Return a number in [low, high], or `None` where the field says null."""
+        value = self._field(key)
+        if value is None:
+            return None
+        good = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (good and low <= value <= high):
+            raise self._refusal(self._at(key), f"a number from {low} to {high}", value)
+        return float(value)
+
     def amount(self, key: str) -> float:
         """Return a finite number of at least 0."""
         return self._number(key, LARGEST)

@@ -21,6 +21,11 @@ class Member:
       search_error: error on the search data, in [0, 1]; `None` where no search saw it.
       validation_error: error on the validation data, in [0, 1]; members are selected by it.
       test_error: error on the test data, in [0, 1]; nothing is selected by it.
+      epoch: the epoch of recovery that validation data chose, 0 if none was better than before;
+        `None` where nothing was recovered. The errors above are those after it, and these two
+        the ones before.
+      validation_error_before: as above.
+      test_error_before: as above.
     """
 
     kept: tuple[int, ...]
@@ -30,6 +35,9 @@ class Member:
     search_error: float | None
     validation_error: float
     test_error: float
+    epoch: int | None = None
+    validation_error_before: float | None = None
+    test_error_before: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,7 @@ class Task:
     """A task, the Jack on it, its set and its uniform baseline, both by rising parameters.
 
     `unit` is what a test error of 1 is, the variance of a value say; `None` where errors have none.
+    `before` is the set as it was found, where `members` are recovered ones.
     """
 
     name: str
@@ -76,6 +85,7 @@ class Task:
     members: tuple[Member, ...]
     uniform: tuple[Member, ...]
     unit: float | None = None
+    before: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,8 +111,10 @@ class Result:
       kind: what the tasks ask: `classes`, `values` or `tokens`.
       objectives: what the search minimised.
       settings: seed, strategy, encoding and fitness, as text.
+      recovery: how the members were recovered, as text; empty if they were not.
       versions: library to version; empty if the run recorded none.
       machine: what the run recorded of its machine.
+      fidelity: where the page of a fidelity comparison is, from the run's folder; empty if none.
       journal: by rising generation; empty if there is no journal.
     """
 
@@ -118,11 +130,13 @@ class Result:
     kind: str
     objectives: tuple[str, ...]
     settings: Mapping[str, str]
+    recovery: Mapping[str, str]
     environments: tuple[Environment, ...]
     tasks: tuple[Task, ...]
     versions: Mapping[str, str]
     machine: Mapping[str, str]
     journal: tuple[Generation, ...]
+    fidelity: str = ""
 
 
 def best(members: Iterable[Member]) -> Member | None:

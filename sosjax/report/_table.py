@@ -13,7 +13,7 @@ from ._number import part, short
 from ._result import Environment, Result, Task, select, shortfall
 
 
-def table(folder: Path) -> Group:
+def table(folder: Path, unrecovered: bool = False) -> Group:
     """Return what to deploy: for each task and environment of a run the selected member.
 
     Errors are in percent; the part in brackets is of the Jack's parameters for the task. Below
@@ -25,6 +25,7 @@ def table(folder: Path) -> Group:
 
     Args:
       folder: a run folder.
+      unrecovered: show the sets as they were found, even where recovered ones are there.
 
     Returns:
       Something `rich` prints, readable from 80 columns on.
@@ -32,14 +33,18 @@ def table(folder: Path) -> Group:
     Raises:
       InputError: `sets.json` is missing, damaged or of another format or version.
     """
-    result = read_folder(folder)
+    result = read_folder(folder, unrecovered)
     if not (result.environments and result.tasks):
         return Group(Text("Nothing to select: the run has no environments.", style="dim"))
-    return Group(_rows(result), *_misses(result), *map(Text, result.notes))
+    recovered = "Recovered sets; `before` is the test error before recovery."
+    head = [Text(recovered)] if result.recovery else []
+    return Group(*head, _rows(result), *_misses(result), *map(Text, result.notes))
 
 
 def _rows(result: Result) -> Table:
-    rows = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    recovered = bool(result.recovery)
+    # One column more has to fit into 80.
+    rows = Table(box=SIMPLE_HEAD, padding=(0, 0 if recovered else 1, 0, 0), pad_edge=False)
     rows.add_column("\nTask", overflow="fold", min_width=8)
     rows.add_column("\nEnvironment", overflow="fold", min_width=11)
     rows.add_column("\nParameters", justify="right", no_wrap=True, min_width=13)
@@ -47,20 +52,26 @@ def _rows(result: Result) -> Table:
     rows.add_column("\nFLOPs", justify="right", no_wrap=True)
     rows.add_column("Error %\nvalid.", justify="right", no_wrap=True)
     rows.add_column("\ntest", justify="right", no_wrap=True, style="bold")
+    if recovered:
+        rows.add_column("\nbefore", justify="right", no_wrap=True)
     rows.add_column("\nJack", justify="right", no_wrap=True, style="dim")
     for task in result.tasks:
         for number, environment in enumerate(result.environments):
             last = number == len(result.environments) - 1
             name = escape(task.name) if number == 0 else ""
-            rows.add_row(name, *_cells(task, environment), end_section=last)
+            cells = _cells(task, environment, recovered)
+            rows.add_row(name, *cells, end_section=last)
     return rows
 
 
-def _cells(task: Task, environment: Environment) -> tuple[str, ...]:
+def _cells(task: Task, environment: Environment, recovered: bool) -> tuple[str, ...]:
     name, jack = escape(environment.name), f"{100 * task.jack.test_error:.2f}"
     member = select(task, environment)
     if member is None:
-        return name, "[red]nothing fits[/red]", "-", "-", "-", "-", jack
+        dashes = ("-",) * (5 if recovered else 4)
+        return name, "[red]nothing fits[/red]", *dashes, jack
+    before = member.test_error_before
+    earlier = ("-" if before is None else f"{100 * before:.2f}",) if recovered else ()
     return (
         name,
         f"{short(member.parameters)} ({part(member.parameters, task.jack.parameters)})",
@@ -68,6 +79,7 @@ def _cells(task: Task, environment: Environment) -> tuple[str, ...]:
         short(member.flops),
         f"{100 * member.validation_error:.2f}",
         f"{100 * member.test_error:.2f}",
+        *earlier,
         jack,
     )
 

@@ -21,9 +21,14 @@
       const part = one === jack || !jack[cost] ? "" : ` (${Math.round((100 * one[cost]) / jack[cost])} %)`;
       add(label, whole.format(one[cost]) + part);
     }
-    if ("search_error" in one) add("search error", percent(one.search_error));
+    if (typeof one.search_error === "number") add("search error", percent(one.search_error));
     add("validation error", percent(one.validation_error));
     add("test error", percent(one.test_error));
+    if (typeof one.epoch === "number") {
+      add("validation error before recovery", percent(one.validation_error_before));
+      add("test error before recovery", percent(one.test_error_before));
+      add("best epoch", one.epoch);
+    }
     return list;
   };
 
@@ -44,7 +49,7 @@
     const [index, kind, number] = dot.dataset.dot.split(".");
     const task = data.tasks[index];
     const one = kind === "jack" ? task.jack : task[kind][number];
-    const names = { jack: "the Jack", members: "member", uniform: "uniform baseline" };
+    const names = { jack: "the Jack", members: "member", before: "before recovery, member", uniform: "uniform baseline" };
     const place = kind === "jack" ? "" : ` ${+number + 1} of ${task[kind].length}`;
     box.replaceChildren(element("h4", `${task.name}: ${names[kind]}${place}`));
     const chosen = Object.keys(task.chosen).filter((name) => task.chosen[name] === +number);

@@ -11,10 +11,14 @@ import numpy as np
 from .._errors import require, require_unique
 from .._tree import named_leaves
 from ..environments._environment import Environment
+from ..fitness._adaptation import Adaptation
 from ..models._jat import Jat
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task, data_of
 from ._settings import Settings
+
+LEAST = 2
+"""Examples for each output that a head in closed form is fitted to, at least."""
 
 
 def check_asked(
@@ -60,6 +64,42 @@ def check_asked(
                 environment.admits(smallest),
                 f"`environments` {environment.name} must admit some sub-network, but the smallest "
                 f"for {task.name!r} needs {environment.shortfall(smallest)}.",
+            )
+
+
+def check_fitness(jat: Jat, tasks: Sequence[Task], settings: Settings) -> None:
+    """Refuse a fitness that has nothing to fit, or too little to fit it to.
+
+    Args:
+      jat: the network.
+      tasks: what is asked, with their data.
+      settings: how it is judged.
+
+    Raises:
+      InputError: nothing can be compensated, or a head has too few examples.
+    """
+    if settings.fitness == "compensated":
+        sites = jat.graph.sites()
+        reasons = "".join(f"; {leaf}: {reason}" for leaf, reason in sites.refused.items())
+        require(
+            len(sites.found) > 0,
+            '`search.fitness` "compensated" must be asked of a network in which a parameter of its '
+            f"own is multiplied with what is removed, got none{reasons}.",
+        )
+    for task in tasks:
+        data, outputs = data_of(task), len(task.classes)
+        fitted = settings.fitness != "raw" or not jat.own_head or task.head == "new"
+        if data.kind == "tokens" or not fitted:
+            continue
+        there = len(data.search)
+        if data.kind == "classes":
+            there = int(np.isin(data.search.labels, task.labels(data)).sum())
+        for name, asked in (("images", settings.images), ("calibration", settings.calibration)):
+            found = min(asked, there)
+            require(
+                found >= LEAST * outputs,
+                f"`search.{name}` must be at least {LEAST * outputs} for a head in closed form, "
+                f"{LEAST} for each of the {outputs} outputs of {task.name!r}, got {found}.",
             )
 
 
@@ -118,6 +158,7 @@ def asked_of(
     tasks: Sequence[Task],
     environments: Sequence[Environment],
     settings: Settings,
+    adaptation: Adaptation | None = None,
 ) -> dict[str, Any]:
     """Return what identifies a search, as JSON: a run is only resumed with the same."""
     weights = hashlib.sha256()
@@ -143,6 +184,7 @@ def asked_of(
         ],
         "environments": [asdict(environment) for environment in environments],
         "settings": asdict(settings),
+        "adaptation": None if adaptation is None else asdict(adaptation),
     }
 
 

@@ -1,6 +1,6 @@
 """The end of a search: calibrate, choose on validation data, report on test data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -67,15 +67,10 @@ def judge(
     finite = np.asarray(rows.wanted) & np.isfinite(seen)
     chosen = _chosen(problem, seen, kept, finite, parts)
     unseen = np.asarray(errors(params, problem.test, rows._replace(wanted=chosen), carried))
-    masks, carried = jax.tree.map(np.asarray, (rows.masks, carried))
+    made = _maker(problem, rows, carried)
 
     def member(number: int, row: int) -> Member:
-        return _member(
-            problem.tasks[number],
-            [mask[number, row] for mask in masks],
-            jax.tree.map(lambda leaf: leaf[number, row], carried),
-            _scores(problem, number, kept[number, row], seen[number, row], unseen[number, row]),
-        )
+        return made(number, row, seen[number, row], unseen[number, row])
 
     return [
         (
@@ -103,19 +98,31 @@ def calibrated(problem: Problem, rows: Candidates) -> list[list[Member]]:
     carried = jax.jit(partial(_calibrated, kernel))(params, problem.calibration, rows)
     errors = jax.jit(partial(_errors, kernel))(params, problem.validation, rows, carried)
     finite = np.asarray(rows.wanted) & np.isfinite(errors)
-    seen, masks, carried = jax.tree.map(np.asarray, (errors, rows.masks, carried))
-
-    def member(number: int, row: int) -> Member:
-        own = [mask[number, row] for mask in masks]
-        kept = np.array([mask.sum() for mask in own])
-        scores = _scores(problem, number, kept, seen[number, row], np.nan)
-        carries = jax.tree.map(lambda leaf: leaf[number, row], carried)
-        return _member(problem.tasks[number], own, carries, scores)
-
+    made, seen = _maker(problem, rows, carried), np.asarray(errors)
     return [
-        [member(number, row) for row in np.flatnonzero(finite[number]).tolist()]
-        for number in range(len(problem.tasks))
+        [made(number, row, seen[number, row], np.nan) for row in np.flatnonzero(own).tolist()]
+        for number, own in enumerate(finite)
     ]
+
+
+def _maker(problem: Problem, rows: Candidates, carried: Calibrated) -> Callable[..., Member]:
+    """Return what makes a row of a task a member, given its two errors."""
+    graph, params = problem.jat.graph, problem.jat.params
+    masks, carried = jax.tree.map(np.asarray, (rows.masks, carried))
+    weights = jax.jit(problem.kernel.weights)
+
+    def made(number: int, row: int, seen: Any, unseen: Any) -> Member:
+        task = jax.tree.map(lambda leaf: leaf[number], problem.calibration)
+        own = [mask[number, row] for mask in masks]
+        return _member(
+            problem.tasks[number],
+            own,
+            jax.tree.map(lambda leaf: leaf[number, row], carried),
+            _scores(problem, number, np.array([mask.sum() for mask in own]), seen, unseen),
+            graph.cut_leaves(params, weights(params, task, own), own),
+        )
+
+    return made
 
 
 def _chosen(
@@ -167,7 +174,7 @@ def _errors(
     kernel: Kernel, params: Any, batch: TaskBatch, rows: Candidates, carried: Calibrated
 ) -> Array:
     def one(task: TaskBatch, masks: list[Array], own: Calibrated) -> Array:
-        return kernel.error(params, task, masks, own)
+        return kernel.error(kernel.adapted(params, task, masks), task, masks, own)
 
     return _visit(one, (batch,), rows.wanted, (rows.masks, carried))
 
@@ -189,7 +196,13 @@ def _visit(one: Any, batches: tuple, wanted: Array, rows: tuple) -> Any:
     return jax.lax.map(one_task, (batches, wanted, rows))
 
 
-def _member(task: Task, masks: list[np.ndarray], carried: Calibrated, scores: Scores) -> Member:
+def _member(
+    task: Task,
+    masks: list[np.ndarray],
+    carried: Calibrated,
+    scores: Scores,
+    weights: dict[str, np.ndarray],
+) -> Member:
     classes = len(task.classes)
     nothing = np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
     kernel, bias = nothing if carried.head is None else map(np.asarray, carried.head)
@@ -201,6 +214,7 @@ def _member(task: Task, masks: list[np.ndarray], carried: Calibrated, scores: Sc
         statistics={name: np.asarray(leaf) for name, leaf in carried.statistics.items()},
         kernel=kernel[:, :classes],
         bias=bias[:classes],
+        weights=weights,
     )
 
 

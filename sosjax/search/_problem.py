@@ -13,11 +13,13 @@ from ..fitness._batch import TaskBatch, task_batch
 from ..fitness._kernel import OBJECTIVES, Kernel
 from ..models._jat import Jat
 from ..space._encoding import make_encoding
-from ..space._importance import mixture, normalised, ranking
+from ..space._importance import SURGEON, mixture, normalised, ranking
 from ..tasks._dataset import Dataset, Split
 from ..tasks._task import Task, data_of
+from ._asked import check_fitness
 from ._ranked import check_scores, shared, unit_scores
 from ._settings import Settings
+from ._study import Study, study
 
 PADDING = 256
 """Validation and test examples are padded to a multiple of this: mostly one program serves both."""
@@ -37,15 +39,20 @@ class Problem:
       calibration: a larger draw from the search split, for the final members.
       validation: all of the tasks' validation examples.
       test: all of their test examples.
-      dense: the whole network's objectives but the error, for each task's head, [T, K - 1].
+      dense: the whole network's costs among the objectives, for each task's head, [T, costs].
     """
 
     def __init__(
         self, jat: Jat, data: Dataset | None, tasks: Sequence[Task], settings: Settings
     ) -> None:
-        """Draw the examples; `check_asked` has found that all fits."""
+        """Draw the examples; `check_asked` has found that all fits.
+
+        Raises:
+          InputError: the fitness is not one for this network and these examples.
+        """
         self.jat, self.settings = jat, settings
         self.tasks = tuple(task.on(data) for task in tasks)
+        check_fitness(jat, self.tasks, settings)
         self.encoding = make_encoding(
             settings.encoding,
             jat.graph.sizes,
@@ -56,7 +63,13 @@ class Problem:
         own = [self._has_own_head(task) for task in self.tasks]
         kind, chunk = self.kind, settings.chunk
         self.kernel = Kernel(
-            jat.graph, self.encoding, settings.fitness, kind, any(own), chunk=chunk
+            jat.graph,
+            self.encoding,
+            settings.fitness,
+            kind,
+            any(own),
+            compare="divergence" in settings.objectives,
+            chunk=chunk,
         )
         gathered = partial(self._gathered, own)
         # Heads from the larger draw; each draw has the penalty that suits its size.
@@ -64,14 +77,19 @@ class Problem:
             self._with_heads(gathered("search", limit=limit, seed=settings.seed), own)
             for limit in (settings.images, settings.calibration)
         )
-        solved = self.calibration.solved
-        self.search = self.search._replace(solved=solved)
+        solved, known = self.calibration.solved, self._study.known
+        self.calibration = self.calibration._replace(known=known)
+        self.search = self.search._replace(solved=solved, known=known)
+        if self.kernel.compare:
+            said = jax.jit(self.kernel.jacks)(jat.params, self.search)
+            self.search = self.search._replace(jack=said)
         self.validation, self.test = (
-            gathered(part, multiple=PADDING)._replace(solved=solved)
+            gathered(part, multiple=PADDING)._replace(solved=solved, known=known)
             for part in ("validation", "test")
         )
         self.dense = np.array([self._dense(task) for task in self.tasks], np.float32)
         self._columns = np.array([OBJECTIVES.index(name) for name in settings.objectives])
+        self._judgements = len(settings.objectives) - len(settings.costs)
 
     @property
     def kind(self) -> str:
@@ -123,7 +141,16 @@ class Problem:
     def _dense(self, task: Task) -> list[int]:
         graph = self.jat.graph
         costs = graph.cost(np.asarray(graph.sizes), len(task.classes))
-        return [int(costs[name]) for name in self.settings.objectives[1:]]
+        return [int(costs[name]) for name in self.settings.costs]
+
+    @cached_property
+    def _study(self) -> Study:
+        """What is found out of the whole network once, on the larger draw, if it is asked."""
+        known, scores = self.kernel.mode == "compensated", SURGEON in self.settings.rankings
+        if not (known or scores):
+            return Study(None, None)
+        seed = self.settings.seed
+        return study(self.kernel, self.jat.params, self.calibration, seed, known, scores)
 
     @cached_property
     def scores(self) -> list[Array]:
@@ -134,7 +161,8 @@ class Problem:
         """
         settings, graph = self.settings, self.jat.graph
         params, names = self.jat.params, settings.rankings
-        found = unit_scores(self.kernel, params, self.search, names, settings.seed)
+        surgeon = self._study.scores
+        found = unit_scores(self.kernel, params, self.search, names, settings.seed, surgeon)
         groups = [group.name for group in graph.groups]
         check_scores(found, groups, [task.name for task in self.tasks])
         if settings.shared_ranking:
@@ -160,7 +188,7 @@ class Problem:
         return [jnp.zeros((tasks, size), jnp.int32) for size in sizes]
 
     def costs_of(self, kept: Array, task: Array) -> Array:
-        """Return the objectives but the error of sub-networks, in their own units, inside jit.
+        """Return the costs of sub-networks among the objectives, in their own units, inside jit.
 
         Args:
           kept: counts of groups and blocks, [P, G + blocks].
@@ -169,7 +197,7 @@ class Problem:
         graph = self.jat.graph
         classes = jnp.asarray([len(one.classes) for one in self.tasks])[task]
         costs = graph.costs.approximate(graph.counts(kept, classes, jnp))
-        return jnp.stack([costs[name] for name in self.settings.objectives[1:]], -1)
+        return jnp.stack([costs[name] for name in self.settings.costs], -1)
 
     def objectives(self, params: Any, search: Any, rankings: list[Array], rows: Array) -> Array:
         """Judge genotypes [T, N, D]; return their objectives [T, N, K].
@@ -177,4 +205,10 @@ class Problem:
         Costs are in decades, so that crowding distance spreads a front evenly over them.
         """
         chosen = self.kernel.costs(params, search, rankings, rows)[..., self._columns]
-        return jnp.concatenate([chosen[..., :1], jnp.log10(chosen[..., 1:])], -1)
+        shares, costs = jnp.split(chosen, [self._judgements], -1)
+        return jnp.concatenate([shares, jnp.log10(costs)], -1)
+
+    def plain(self, objectives: Array) -> Array:
+        """Return objectives [..., K] as the first share and costs that are no logarithms."""
+        costs = 10 ** objectives[..., self._judgements :]
+        return jnp.concatenate([objectives[..., :1], costs], -1)

@@ -12,11 +12,16 @@ from .._errors import require
 from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..fitness._kernel import Kernel
-from ..space._importance import MEASURED, drawn, magnitude, normalised
+from ..space._importance import MEASURED, SURGEON, drawn, magnitude, normalised
 
 
 def unit_scores(
-    kernel: Kernel, params: Any, batch: TaskBatch, names: Sequence[str], seed: int
+    kernel: Kernel,
+    params: Any,
+    batch: TaskBatch,
+    names: Sequence[str],
+    seed: int,
+    surgeon: Sequence[Array | None] | None = None,
 ) -> dict[str, list[Array]]:
     """Score the units of every group for every task; what needs examples in one pass over them.
 
@@ -26,12 +31,14 @@ def unit_scores(
       batch: the search data.
       names: some of `RANKINGS`; magnitude is the same for all tasks.
       seed: of random scores.
+      surgeon: the surgeon's scores, [T, size] for each group; Taylor's take the place of `None`.
 
     Returns:
       By name, float32 [T, size] for each group; larger is more important.
     """
     graph, tasks = kernel.graph, len(batch.inputs)
-    measured = tuple(name for name in MEASURED if name in names)
+    asked = {*names, "taylor"} if SURGEON in names else set(names)
+    measured = tuple(name for name in MEASURED if name in asked)
     found: dict[str, list[Array]] = {}
     if measured:
         found = dict(jax.jit(partial(kernel.scores, names=measured))(params, batch))
@@ -40,6 +47,10 @@ def unit_scores(
         found["magnitude"] = [jnp.broadcast_to(score, (tasks, *score.shape)) for score in each]
     if "random" in names:
         found["random"] = drawn(seed, tasks, graph.sizes)
+    if SURGEON in names:
+        assert surgeon is not None
+        pairs = zip(surgeon, found["taylor"], strict=True)
+        found[SURGEON] = [other if own is None else own for own, other in pairs]
     return {name: found[name] for name in names}
 
 

@@ -73,7 +73,11 @@ class RunFolder:
         if asked is not None:
             wanted = json.loads(json.dumps(asked))
             kept = header.get("asked") or {}
-            differing = [key for key in wanted if wanted[key] != kept.get(key)]
+            differing = [
+                _difference(key, wanted[key], kept.get(key))
+                for key in wanted
+                if wanted[key] != kept.get(key)
+            ]
             require(
                 not differing,
                 f"`run` must be resumed with what it was started with, got other "
@@ -127,6 +131,15 @@ def _line(text: str) -> dict[str, Any] | None:
         return None
     whole = isinstance(line, dict) and {"generation", "seconds"} <= line.keys()
     return line if whole else None
+
+
+def _difference(name: str, wanted: Any, kept: Any) -> str:
+    """Return what differs; of settings also how."""
+    if name != "settings" or not isinstance(kept, dict):
+        return name
+    keys = [key for key in wanted | kept if wanted.get(key) != kept.get(key)]
+    changes = [f"{key} {wanted.get(key)!r}, not {kept.get(key)!r}" for key in keys]
+    return f"{name} ({'; '.join(changes)})"
 
 
 def _header(asked: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from .._errors import require
 from .._files import require_new
 from .._types import Array
 from ..environments._environment import Environment
+from ..fitness._adaptation import Adaptation
+from ..models._adapted import JACK_NAME, load_adapted, save_adapted
 from ..models._jat import Jat
 from ..pareto._dominance import nondominated
 from ..pareto._indicators import log_hypervolume
@@ -23,6 +25,7 @@ from ..space._encoding import AbstractEncoding
 from ..strategies._strategy import State
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task, data_of
+from ._adapt import Adapting
 from ._asked import asked_of, check_asked
 from ._checkpoint import load_checkpoint, save_checkpoint
 from ._judge import candidates, judge, share
@@ -56,6 +59,7 @@ def search(
     environments: Sequence[Environment] = (),
     settings: Settings = Settings(),
     *,
+    adaptation: Adaptation | None = None,
     folder: str | Path | None = None,
     config: str | None = None,
     progress: Progress | None = None,
@@ -68,7 +72,9 @@ def search(
       tasks: one or more.
       environments: where members will run; the sets serve others too.
       settings: how to search.
-      folder: a run folder to make, with a journal, checkpoints and the sets; `None` keeps nothing.
+      adaptation: how to adapt the network before, as `adapt` does; `None`: not at all.
+      folder: a run folder to make, with a journal, checkpoints and the sets, and the weights of an
+        adapted network; `None` keeps nothing.
       config: text to keep in the run folder as `config.toml`.
       progress: called with a dict for each generation (`generation`, `generations`,
         `evaluations`, `hypervolume` by task, `seconds`) and for each event (`event`: a sentence).
@@ -85,11 +91,17 @@ def search(
     # Before the folder: what does not fit, or cannot be ranked, leaves none behind.
     problem = Problem(jat, data, tasks, settings)
     problem.rankings()
+    adapting = None if adaptation is None else Adapting(problem, adaptation)
     run = None
     if folder is not None:
-        asked = asked_of(jat, data, tasks, environments, settings)
+        asked = asked_of(jat, data, tasks, environments, settings, adaptation)
         run = RunFolder.create(Path(folder), asked, config)
-    return _Search(problem, environments, progress or _silent).run(run)
+    progress = progress or _silent
+    if adapting is not None:
+        jat = _adapted(adapting, run, progress)
+        del adapting, problem  # their examples need not be in memory twice
+        problem = Problem(jat, data, tasks, settings)
+    return _Search(problem, environments, progress).run(run)
 
 
 def resume(
@@ -100,6 +112,8 @@ def resume(
     settings: Settings,
     folder: str | Path,
     progress: Progress | None = None,
+    *,
+    adaptation: Adaptation | None = None,
 ) -> SetOfSets:
     """Go on with a search that was interrupted; ends with the sets of one that was not.
 
@@ -111,17 +125,31 @@ def resume(
       settings: the same settings.
       folder: the run folder.
       progress: as for `search`.
+      adaptation: the same adaptation; one that was not finished starts anew.
 
     Raises:
       InputError: the folder is no run of these, or of another version.
     """
     check_asked(jat, data, tasks, environments, settings.depth)
-    asked = asked_of(jat, data, tasks, environments, settings)
+    asked = asked_of(jat, data, tasks, environments, settings, adaptation)
     run = RunFolder.open(Path(folder), asked)
     if (run.path / JSON_NAME).exists():
         return load_sets(run.path)
+    progress = progress or _silent
+    if adaptation is not None and (run.path / JACK_NAME).exists():
+        jat = load_adapted(run.path / JACK_NAME, jat)
+    elif adaptation is not None:
+        jat = _adapted(Adapting(Problem(jat, data, tasks, settings), adaptation), run, progress)
     problem = Problem(jat, data, tasks, settings)
-    return _Search(problem, environments, progress or _silent).run(run)
+    return _Search(problem, environments, progress).run(run)
+
+
+def _adapted(adapting: Adapting, run: RunFolder | None, progress: Progress) -> Jat:
+    """Adapt the network, and keep its weights in the run's folder."""
+    jat = adapting.run(progress)
+    if run is not None:
+        save_adapted(run.path / JACK_NAME, jat)
+    return jat
 
 
 def _silent(line: dict[str, Any]) -> None:
@@ -234,8 +262,8 @@ class _Search:
             lambda: self.strategy.tell(tell_key, children, fitness, memory, self.params)[0],
         )
         front = memory.fitness.reshape(tasks, -1, fitness.shape[-1])
-        plain = jnp.concatenate([front[..., :1], 10 ** front[..., 1:]], -1)
-        volumes = jax.vmap(log_hypervolume)(plain, jnp.asarray(self.problem.dense))
+        plain, dense = self.problem.plain(front), jnp.asarray(self.problem.dense)
+        volumes = jax.vmap(log_hypervolume)(plain, dense)
         return _Progressed(memory, state.rankings, state.generation + 1), volumes
 
     def _line(self, generation: int, volumes: np.ndarray, seconds: float) -> dict[str, Any]:
@@ -269,8 +297,12 @@ class _Search:
                 len(found) > 0,
                 f"`tasks` {task.name} must have a candidate with a finite error, got none.",
             )
+            first = self.settings.objectives[0] == "error"
             members = [
-                replace(member, scores=replace(member.scores, search_error=share(seen[row])))
+                replace(
+                    member,
+                    scores=replace(member.scores, search_error=share(seen[row]) if first else None),
+                )
                 for row, member in found.items()
             ]
             members.sort(key=lambda member: (member.scores.parameters, member.scores.flops))
@@ -299,6 +331,7 @@ class _Search:
             "kind": self.problem.kind,
             "units": self.problem.units(),
             "data": _described(self.problem.tasks),
+            **({} if jat.adaptation is None else {"adaptation": jat.adaptation}),
             **asdict(self.settings),
         }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import final
 
 from .._errors import require, require_known, require_number, require_unique
-from ..fitness._kernel import MODES, OBJECTIVES
+from ..fitness._kernel import JUDGEMENTS, MODES, OBJECTIVES
 from ..space._encoding import ENCODINGS
 from ..space._importance import RANKINGS
 from ..strategies import ALGORITHMS
@@ -22,16 +22,20 @@ class Settings:
     8
 
     Attributes:
-      objectives: what is minimised: `"error"` and one or more of parameters, bytes, flops.
+      objectives: what is minimised: `"error"`, `"divergence"` from what the Jack says, or both,
+        and one or more of parameters, bytes, flops.
       strategy: `"mo-mfea"`, `"mo-mfea-ii"`, `"adaptive-de"`, `"random"`, or the name of an evosax
         algorithm, `"SNES"` say.
       depth: whether residual blocks may be left out as a whole.
       encoding: `"ratios"` (keep ratios over a ranking) or `"bits"` (the paper's).
-      ranking: what units are ranked by: `"taylor"`, `"fisher"`, `"activation"`, `"magnitude"` or
+      ranking: what units are ranked by: `"taylor"`, `"fisher"`, `"activation"`, `"magnitude"`,
+        `"surgeon"` (what the others cannot make up for, the match of compensation) or
         `"random"`; or several of them, which every candidate mixes by weights of its own under
         `"ratios"` (bits, and the uniform baseline, mix them evenly).
       shared_ranking: whether all tasks have the same ranking, the mean of theirs.
-      fitness: `"recalibrated"`, or `"raw"` as in the paper.
+      fitness: `"recalibrated"` (BatchNorm's moments and the head are fitted to each sub-network),
+        `"compensated"` (so are the weights that read from removed units, which takes longer), or
+        `"raw"` as in the paper.
       population: individuals for each task; even.
       generations: how often children follow the initial population; tasks x population x
         (generations + 1) evaluations in all.
@@ -75,6 +79,11 @@ class Settings:
         """The names of all rankings, [R]."""
         return (self.ranking,) if isinstance(self.ranking, str) else tuple(self.ranking)
 
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The objectives that are costs."""
+        return tuple(name for name in self.objectives if name not in JUDGEMENTS)
+
     def __post_init__(self) -> None:
         require(
             not isinstance(self.objectives, str),
@@ -83,11 +92,14 @@ class Settings:
         object.__setattr__(self, "objectives", tuple(self.objectives))
         for name in self.objectives:
             require_known("search.objectives", name, OBJECTIVES)
+        shares = [name for name in self.objectives if name in JUDGEMENTS]
+        costs = list(self.costs)
         require(
-            self.objectives[:1] == ("error",)
-            and 2 <= len(self.objectives) == len(set(self.objectives)),
-            f"`search.objectives` must be error and then one or more different costs, "
-            f"got {list(self.objectives)}.",
+            list(self.objectives) == shares + costs
+            and min(len(shares), len(costs)) > 0
+            and len(set(self.objectives)) == len(self.objectives),
+            f"`search.objectives` must be error, divergence or both, and then one or more "
+            f"different costs, got {list(self.objectives)}.",
         )
         require_known("search.strategy", self.strategy, (*STRATEGIES, *ALGORITHMS))
         require_known("search.encoding", self.encoding, ENCODINGS)

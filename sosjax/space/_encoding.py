@@ -128,7 +128,7 @@ class Ratios:
         room = [(0, 0)] * (genes.ndim - 1) + [(0, self.dimensions - len(self.sizes))]
         return jnp.asarray(np.pad(genes, room, constant_values=1), jnp.float32)
 
-    def kept(self, genotypes: Float[Array, "*P D"]) -> Float[Array, "*P G+blocks"]:
+    def kept(self, genotypes: Float[Array, "*P D"]) -> Float[Array, "*P _counts"]:
         """Return how many units of each group are kept, and whether each block is there."""
         ends = np.cumsum([len(self.sizes), self.blocks]).tolist()
         ratios, present, _ = jnp.split(genotypes, ends, -1)

@@ -13,7 +13,9 @@ from ..graph._subject import Subject
 
 MEASURED = ("taylor", "fisher", "activation")
 """The scores that examples are needed for."""
-RANKINGS = (*MEASURED, "magnitude", "random")
+SURGEON = "surgeon"
+"""What removing a unit costs once the others have made up for it; see `fitness/_surgeon.py`."""
+RANKINGS = (*MEASURED, "magnitude", SURGEON, "random")
 """Everything that units can be ranked by."""
 
 
