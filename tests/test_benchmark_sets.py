@@ -246,3 +246,14 @@ def test_records_are_as_short_as_they_may_be_and_say_the_same():
     text = in_lines(json.dumps(content, indent=1))
     assert len(text.splitlines()) == 8
     assert json.loads(text) == content | {"a": [{"mean": 0.12346, "low": None}, {"mean": 1e-07}]}
+
+
+def test_both_recoveries_of_the_same_members_are_compared():
+    given = seeds()
+    assert _numbers.agreement(given) is None
+    for seed in given:
+        for name in (_numbers.THERE, _numbers.IN_TORCH):
+            seed["members"][name] = seed["members"]["other"]
+    found = _numbers.agreement(given)
+    assert found is not None and found["members"] == 18
+    assert found["mean_absolute_difference"] == 0 and found["p"] == 1

@@ -38,7 +38,7 @@ import jax
 from ..record import record
 from ._flagship import BUDGETS, FLAGSHIPS, Flagship, short
 from ._methods import SEARCHES
-from ._numbers import OURS, summary
+from ._numbers import OURS, agreement, summary
 from ._picture import draw
 from ._seed import one_seed
 from ._table import show
@@ -123,8 +123,15 @@ def main() -> None:
         tell(f"seed {seed} done; {left:.0f} minutes left at this pace")
     found = summary(seeds)
     show(found, flagship.cost, seeds)
+    same = agreement(seeds)
+    if same is not None:
+        print(f"\nrecovered here and in PyTorch: {same}")
     name = asked.name or f"sets_{flagship.name}{'_short' if asked.short else ''}"
-    content = facts(flagship, seeds, asked) | {"summary": found, "seeds": seeds}
+    content = facts(flagship, seeds, asked) | {
+        "recovery_in_pytorch": same,
+        "summary": found,
+        "seeds": seeds,
+    }
     path = record(name, content, ("scipy", "optax"))
     path.write_text(in_lines(path.read_text()))
     draw(seeds, flagship.cost, path.with_suffix(".png"))

@@ -20,6 +20,9 @@ from ._statistics import interval, paired
 STAGES = ("before", "after")
 COSTS = ("parameters", "flops")
 OURS = "Set of Sets"
+THERE = "Torch-Pruning, global"
+IN_TORCH = "Torch-Pruning, global, in PyTorch"
+"""The same members, recovered in PyTorch."""
 FIRST = "Set of Sets, first front"
 """What the search found, with as many recoveries as every other method."""
 KEPT = (
@@ -114,6 +117,33 @@ def tabled(seeds: Sequence[Record]) -> dict[str, dict[str, dict[str, list[dict[s
             and (stage, method) != ("before", FIRST)
         }
         for stage in STAGES
+    }
+
+
+def agreement(seeds: Sequence[Record]) -> dict[str, Any] | None:
+    """Compare the recovery here with the one in PyTorch, of the same members.
+
+    Returns:
+      Mean test errors of both, the mean absolute difference, and Wilcoxon's test; `None` without
+      PyTorch.
+    """
+    if any(IN_TORCH not in seed["members"] for seed in seeds):
+        return None
+    here, there = (
+        [
+            row["test_error"]
+            for seed in seeds
+            for rows in seed["members"][method].values()
+            for row in rows
+        ]
+        for method in (THERE, IN_TORCH)
+    )
+    return {
+        "members": len(here),
+        "here": float(np.mean(here)),
+        "in_pytorch": float(np.mean(there)),
+        "mean_absolute_difference": float(np.abs(np.subtract(here, there)).mean()),
+        "p": paired(here, there)["p"],
     }
 
 

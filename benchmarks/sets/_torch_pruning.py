@@ -19,12 +19,13 @@ from sosjax.search._problem import Problem
 
 from ._flagship import BUDGETS, Flagship
 from ._methods import Tell, of_masks, sized
+from ._numbers import THERE
 from ._torch_network import TorchFashionResNet, as_torch
 
 STEPS = 120
 """Prunes a little at a time: in one step, Torch-Pruning leaves a group whole that it would empty.
 Every step is a network to choose from."""
-SCOPES = {"Torch-Pruning, global": True, "Torch-Pruning, local": False}
+SCOPES = {THERE: True, "Torch-Pruning, local": False}
 
 
 def torch_proposals(
