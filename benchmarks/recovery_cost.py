@@ -9,8 +9,8 @@ in both: none rests early. That the work is the same is checked by the one membe
 to nearly the same validation error in both; not to the last bit, since it is trained in wider
 arrays, padded with zeros, beside others.
 
-Seconds include compiling, and are told without it as well: tracing, lowering and compiling as JAX
-reports them. Its cache of compiled programs is off. Writes `results/recovery_cost.json`.
+Seconds include compiling, and are told without it as well: lowering and compiling as JAX reports
+them. Its cache of compiled programs is off. Writes `results/recovery_cost.json`.
 """
 
 import argparse
@@ -34,7 +34,8 @@ from sosjax.search._problem import Problem
 
 from .record import record
 
-COMPILING = ("jaxpr_trace_duration", "jaxpr_to_mlir_module_duration", "backend_compile_duration")
+COMPILING = ("jaxpr_to_mlir_module_duration", "backend_compile_duration")
+"""Tracing is left out: traces lie within each other and would be counted twice."""
 NEARLY = 0.02
 """Validation errors of the same member may differ by so much: a few of some hundred examples."""
 

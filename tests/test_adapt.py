@@ -228,8 +228,11 @@ def test_own_and_new_heads_side_by_side():
     assert set(jat.adaptation["dense"]) == {task.name for task in tasks}
 
 
-@pytest.mark.parametrize("changes", [{"ranking": ("taylor", "activation")}, {"encoding": "bits"}])
-def test_what_the_search_to_come_decodes_by(changes):
+@pytest.mark.parametrize(
+    "changes",
+    [{"ranking": ("taylor", "activation")}, {"encoding": "bits"}, {"fitness": "compensated"}],
+)
+def test_what_the_search_to_come_judges_and_decodes_by(changes):
     settings = replace(SETTINGS, **changes)
     jat = adapt(perceptron(), make_data(), TASKS, SHORT, settings)
     assert jat.adaptation["settings"]["batch"] == 16

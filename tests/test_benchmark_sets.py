@@ -1,5 +1,6 @@
 """The evidence script's pure parts: choice by validation data, intervals, tests, masks."""
 
+import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 pytest.importorskip("matplotlib")
 
 from benchmarks.sets import _choice, _flagship, _methods, _numbers, _statistics
+from benchmarks.sets.__main__ import in_lines
 from benchmarks.sets._picture import draw
 from sosjax import Scores
 from sosjax._tree import named_leaves
@@ -237,3 +239,21 @@ def test_torch_pruning_keeps_what_the_masks_say(is_global):
 def images_problem():
     flagship = _flagship.short(_flagship.images())
     return Problem(flagship.jat, flagship.data, flagship.tasks, flagship.settings)
+
+
+def test_records_are_as_short_as_they_may_be_and_say_the_same():
+    content = {"a": [{"mean": 0.123456789, "low": None}, {"mean": 1e-07}], "note": "1, 2", "b": []}
+    text = in_lines(json.dumps(content, indent=1))
+    assert len(text.splitlines()) == 8
+    assert json.loads(text) == content | {"a": [{"mean": 0.12346, "low": None}, {"mean": 1e-07}]}
+
+
+def test_both_recoveries_of_the_same_members_are_compared():
+    given = seeds()
+    assert _numbers.agreement(given) is None
+    for seed in given:
+        for name in (_numbers.THERE, _numbers.IN_TORCH):
+            seed["members"][name] = seed["members"]["other"]
+    found = _numbers.agreement(given)
+    assert found is not None and found["members"] == 18
+    assert found["mean_absolute_difference"] == 0 and found["p"] == 1

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import cache
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from problem import TASKS, found, make_data, network, perceptron, shuffled
 from scipy import stats
 
 from sosjax import InputError, Recovery, fidelity
+from sosjax._tree import named_leaves
 from sosjax.fitness._kernel import MODES
-from sosjax.recover import _correlation, _fidelity, _heal
+from sosjax.recover import _correlation, _fidelity
 from sosjax.recover._agreement import Agreement, agreement, mean_agreement
 from sosjax.recover._correlation import kendall, levels, mean, regret, spearman
+from sosjax.recover._heal import heal
 from sosjax.recover._recover import settings_of
 from sosjax.recover._sample import key_of, sample
 from sosjax.search._problem import Problem
@@ -32,7 +35,27 @@ def compared(**changes):
 
 @cache
 def result():
-    return compared()
+    """Return what is told, and for once recovered in earnest: `HEALED` is what became of each."""
+    with mock.patch.object(_fidelity, "heal", recorded):
+        return compared()
+
+
+CASES, HEALED = [], []
+
+
+def recorded(problem, cases, *how):
+    CASES[:] = cases
+    HEALED[:] = heal(problem, cases, *how)
+    return HEALED
+
+
+def remembered(problem, cases, *how):
+    """Recover nothing, but what was recovered before."""
+    for one, other in zip(cases, CASES, strict=True):
+        assert one.task == other.task and key_of(one.masks) == key_of(other.masks)
+        leaves, others = named_leaves(one.params), named_leaves(other.params)
+        assert all(np.array_equal(leaf, others[name]) for name, leaf in leaves.items())
+    return HEALED
 
 
 @pytest.fixture
@@ -173,13 +196,15 @@ def test_a_comparison(small_levels):
                     assert row["judged"]["recalibrated"] == pytest.approx(one.search_error)
 
 
-def test_test_data_change_nothing_but_what_is_compared(small_levels):
+def test_test_data_change_nothing_but_what_is_compared(small_levels, monkeypatch):
+    wanted = result()
+    monkeypatch.setattr(_fidelity, "heal", remembered)
     poisoned = compared(data=shuffled(make_data(), "test"))
-    for one, other in zip(poisoned["tasks"], result()["tasks"], strict=True):
+    for one, other in zip(poisoned["tasks"], wanted["tasks"], strict=True):
         for mine, theirs in zip(one["candidates"], other["candidates"], strict=True):
             hidden = {"test_error": 0, "test_error_before": 0}
             assert mine | hidden == theirs | hidden
-    assert poisoned["judges"] != result()["judges"]
+    assert poisoned["judges"] != wanted["judges"]
 
 
 class Killed(BaseException):
@@ -187,23 +212,24 @@ class Killed(BaseException):
 
 
 def test_an_interrupted_comparison_goes_on_to_the_same_result(tmp_path, monkeypatch, small_levels):
-    folder, save, told = tmp_path / "fidelity", _heal.save_checkpoint, []
+    wanted, folder, places = result(), tmp_path / "fidelity", []
 
-    def killed(*arguments):
-        save(*arguments)
-        raise Killed
+    def killed(problem, cases, recovery, place, progress):
+        places.append(place)
+        if len(places) == 1:
+            raise Killed
+        return remembered(problem, cases)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(_heal, "save_checkpoint", killed)
-        with pytest.raises(Killed):
-            compared(folder=folder)
+    monkeypatch.setattr(_fidelity, "heal", killed)
+    with pytest.raises(Killed):
+        compared(folder=folder)
     with pytest.raises(InputError, match=r"got other settings \(candidates 9, not 8\) for"):
         compared(folder=folder, candidates=9)
-    assert compared(folder=folder, progress=told.append) == result()
-    assert not any("epoch 1 of" in line["event"] and "bucket 1 " in line["event"] for line in told)
-    assert json.loads((folder / "fidelity.json").read_text()) == result()
-    monkeypatch.setattr(_fidelity, "heal", None)
-    assert compared(folder=folder) == result()
+    assert compared(folder=folder) == wanted
+    assert places == [folder / "checkpoints"] * 2
+    assert json.loads((folder / "fidelity.json").read_text()) == wanted
+    assert compared(folder=folder) == wanted
+    assert len(places) == 2
 
 
 @pytest.mark.parametrize(
@@ -220,14 +246,15 @@ def test_numbers_are_checked(changes, sentence):
     assert str(refusal.value) == sentence
 
 
-def test_what_does_not_fit_is_refused(monkeypatch):
+def test_what_does_not_fit_is_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="`tasks` must be those of the sets"):
         fidelity(network(), found(), make_data(), TASKS[:1])
     with pytest.raises(InputError, match="`jat` must be the network of the sets, tiny"):
         fidelity(perceptron(), found(), make_data(), TASKS)
     monkeypatch.setattr(_fidelity, "calibrated", lambda *_: [[1, 2], [3]])
     with pytest.raises(InputError) as refusal:
-        compared()
+        compared(folder=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
     assert str(refusal.value) == (
         "`candidates` must be at least 6 different sub-networks with finite errors for each task, "
         "got 2 for 'legs'."

@@ -79,7 +79,8 @@ def test_no_run_folder(tmp_path):
 def test_other_settings(run):
     other = ASKED | {"settings": ASKED["settings"] | {"seed": 4}, "tasks": ["a"]}
     wanted = (
-        "`run` must be resumed with what it was started with, got other settings, tasks for RUN."
+        "`run` must be resumed with what it was started with, got other settings (seed 4, not 3), "
+        "tasks for RUN."
     )
     assert refusal(run, other) == wanted
 

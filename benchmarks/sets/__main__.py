@@ -15,7 +15,7 @@ every method contributes as many members at most, for budgets of 2 to 50 % the l
 error within, and all are recovered by the same program with the same number of gradient steps on
 the same examples. `--torch` also recovers the members of Torch-Pruning in PyTorch, with the same
 optimiser, schedule and batches. Where recovery seeks further members (`rounds`), the first front
-alone is shown as well.
+alone is shown as well; and, with `--matched`, uniform Taylor with as many recoveries.
 
 Test data is told at the end and chooses nothing. Intervals of means are Student's t over seeds;
 tests are Wilcoxon's signed ranks over the pairs of task and seed. Finished searches, recoveries and
@@ -28,6 +28,7 @@ FOLDERs: `--data` holds the four idx files of Fashion-MNIST, or the packages tha
 
 import argparse
 import json
+import re
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -37,7 +38,7 @@ import jax
 from ..record import record
 from ._flagship import BUDGETS, FLAGSHIPS, Flagship, short
 from ._methods import SEARCHES
-from ._numbers import OURS, summary
+from ._numbers import OURS, agreement, summary
 from ._picture import draw
 from ._seed import one_seed
 from ._table import show
@@ -65,6 +66,7 @@ def checked(cache: Path, flagship: Flagship, torch: bool) -> None:
             "settings": asdict(flagship.settings),
             "recovery": asdict(flagship.recovery),
             "members": flagship.members,
+            "matched": flagship.matched,
             "torch": torch,
         },
         indent=1,
@@ -86,11 +88,15 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="the folder of MiniLM")
     parser.add_argument("--cache", type=Path, required=True, help="a folder to go on from")
     parser.add_argument("--torch", action="store_true", help="also Torch-Pruning (images)")
+    parser.add_argument(
+        "--matched", action="store_true", help="also uniform Taylor with as many recoveries"
+    )
     parser.add_argument("--short", action="store_true", help="a trial of minutes")
     parser.add_argument("--name", help="of the results, in place of sets_FLAGSHIP")
     asked = parser.parse_args()
     flagship = FLAGSHIPS[asked.flagship](asked.data, asked.weights)
     flagship = short(flagship) if asked.short else flagship
+    flagship = replace(flagship, matched=asked.matched)
     if asked.members is not None:
         flagship = replace(flagship, members=asked.members)
     for name in RECOVERY:
@@ -117,11 +123,30 @@ def main() -> None:
         tell(f"seed {seed} done; {left:.0f} minutes left at this pace")
     found = summary(seeds)
     show(found, flagship.cost, seeds)
+    same = agreement(seeds)
+    if same is not None:
+        print(f"\nrecovered here and in PyTorch: {same}")
     name = asked.name or f"sets_{flagship.name}{'_short' if asked.short else ''}"
-    content = facts(flagship, seeds, asked) | {"summary": found, "seeds": seeds}
+    content = facts(flagship, seeds, asked) | {
+        "recovery_in_pytorch": same,
+        "summary": found,
+        "seeds": seeds,
+    }
     path = record(name, content, ("scipy", "optax"))
+    path.write_text(in_lines(path.read_text()))
     draw(seeds, flagship.cost, path.with_suffix(".png"))
     print(f"\n{path}\n{path.with_suffix('.png')}")
+
+
+def in_lines(text: str) -> str:
+    """Return JSON with one line for each innermost list and object, numbers to five digits."""
+
+    def line(found: re.Match) -> str:
+        return re.sub(
+            r"\d+\.\d{6,}", lambda one: f"{float(one[0]):.5g}", " ".join(found[0].split())
+        )
+
+    return re.sub(r"[\[{][^\[\]{}]*[\]}]", line, text)
 
 
 def facts(flagship: Flagship, seeds: list, asked: argparse.Namespace) -> dict:
@@ -130,7 +155,7 @@ def facts(flagship: Flagship, seeds: list, asked: argparse.Namespace) -> dict:
     options = [f"--flagship {flagship.name}", f"--seeds {len(seeds)}"]
     given = {name: getattr(asked, name) for name in ("members", *RECOVERY)}
     options += [f"--{name} {value}" for name, value in given.items() if value is not None]
-    options += [f"--{name}" for name in ("torch", "short") if getattr(asked, name)]
+    options += [f"--{name}" for name in ("torch", "matched", "short") if getattr(asked, name)]
     options += [f"--{name} FOLDER" for name in ("data", "weights") if getattr(asked, name)]
     notes = [
         f"`{OURS}` and every other method: at most {flagship.members} members for each task, "

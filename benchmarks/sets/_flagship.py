@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import sosjax
 from sosjax import Dataset, Jat, Recovery, Settings, Task
 from sosjax.cli._config import example_text, parse_config
@@ -16,6 +18,9 @@ REPORTED = (0.02, 0.05, 0.10, 0.25, 0.50)
 """Shares of the whole network that errors are told at."""
 BUDGETS = (0.10, 0.05, 0.50, 0.25, 0.02, 0.17, 0.35, 0.035)
 """Shares that members are chosen for, the first ones first where fewer are recovered."""
+
+
+MATCHED = "uniform Taylor, as many recoveries"
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Flagship:
       cost: what budgets are shares of: `parameters` or `flops`.
       members: how many of each method are recovered for each task.
       part: how many are recovered together: as many as fit into memory; `None` for all.
+      matched: whether uniform Taylor is also shown with as many recoveries as the Set, rounds
+        included.
       search_seconds: of one search, on two idle cores.
       epoch_seconds: of recovering one member for one epoch, likewise, compiling shared out.
     """
@@ -47,6 +54,7 @@ class Flagship:
     part: int | None
     search_seconds: float
     epoch_seconds: float
+    matched: bool = False
 
     def at(self, seed: int) -> "Flagship":
         """Return the same with another seed of search and recovery."""
@@ -56,10 +64,22 @@ class Flagship:
             recovery=replace(self.recovery, seed=seed),
         )
 
+    @property
+    def recoveries(self) -> int:
+        """How many members of the Set are recovered for each task, at most."""
+        return self.members + self.recovery.rounds * self.recovery.further
+
+    def budgets(self, method: str) -> tuple[tuple[float, ...], int]:
+        """Return what shares a method's members are chosen for, and how many at most."""
+        if method == MATCHED:
+            shares = np.geomspace(min(BUDGETS), max(BUDGETS), self.recoveries)
+            return tuple(shares.tolist()), self.recoveries
+        return BUDGETS, self.members
+
     def estimate(self, methods: int, searches: int) -> float:
         """Return the minutes that one seed takes on two idle cores."""
-        further = self.recovery.rounds * self.recovery.further
-        recoveries = (methods * self.members + further) * len(self.tasks)
+        each = (methods - 1) * self.members + (1 + self.matched) * self.recoveries
+        recoveries = each * len(self.tasks)
         recovering = recoveries * self.recovery.epochs * self.epoch_seconds
         return (searches * self.search_seconds + recovering) / 60
 
@@ -77,7 +97,7 @@ def images(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         data=data,
         tasks=tasks,
         settings=config.settings,
-        recovery=Recovery(epochs=4, further=8),
+        recovery=Recovery(epochs=4, further=8, rate=5e-3),
         cost="parameters",
         members=6,
         part=None,

@@ -16,7 +16,7 @@ from sosjax.search._judge import Candidates, judge
 from sosjax.search._problem import Problem
 from sosjax.search._uniform import global_candidates, uniform_candidates
 
-from ._flagship import BUDGETS, Flagship
+from ._flagship import MATCHED, Flagship
 from ._numbers import OURS
 
 SHARES = 400
@@ -129,10 +129,15 @@ def baselines(flagship: Flagship, problem: Problem) -> dict[str, Candidates]:
         "uniform magnitude": uniform_candidates(by_magnitude, by_magnitude.rankings(), SHARES),
         "global Taylor": global_candidates(by_taylor, None, SHARES),
     }
-    return {name: sized(problem, grid, flagship.cost) for name, grid in grids.items()}
+    if flagship.matched:
+        grids[MATCHED] = grids["uniform Taylor"]
+    return {
+        name: sized(problem, grid, flagship.cost, flagship.budgets(name)[0])
+        for name, grid in grids.items()
+    }
 
 
-def sized(problem: Problem, grid: Candidates, cost: str) -> Candidates:
+def sized(problem: Problem, grid: Candidates, cost: str, budgets: Sequence[float]) -> Candidates:
     """Return of every task's candidates the largest within each budget, [T, budgets]."""
     masks = [np.asarray(mask) for mask in grid.masks]
     kept = np.stack([mask.sum(-1) for mask in masks], -1)
@@ -141,7 +146,7 @@ def sized(problem: Problem, grid: Candidates, cost: str) -> Candidates:
         graph, classes = problem.jat.graph, len(task.classes)
         dense = int(graph.cost(np.asarray(graph.sizes), classes)[cost])
         costs = np.asarray(graph.cost(kept[number], classes)[cost])
-        own = [largest(costs, budget * dense) for budget in BUDGETS]
+        own = [largest(costs, budget * dense) for budget in budgets]
         rows.append([0 if row is None else row for row in own])
         wanted.append([row is not None for row in own])
     places = np.array(rows)

@@ -1,11 +1,10 @@
 """Every method's numbers on test data, before and after recovery, from the records of seeds.
 
 The record of a seed is `{"jack": {task: scores}, "members": {method: {task: [scores]}}, ...}` with
-scores as the fields of `sosjax.Scores`. Validation data chooses, test data is only told.
+scores as fields of `sosjax.Scores`. Validation data chooses, test data is only told.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import jax.numpy as jnp
@@ -21,32 +20,33 @@ from ._statistics import interval, paired
 STAGES = ("before", "after")
 COSTS = ("parameters", "flops")
 OURS = "Set of Sets"
+THERE = "Torch-Pruning, global"
+IN_TORCH = "Torch-Pruning, global, in PyTorch"
+"""The same members, recovered in PyTorch."""
 FIRST = "Set of Sets, first front"
 """What the search found, with as many recoveries as every other method."""
+KEPT = (
+    "parameters",
+    "flops",
+    "epoch",
+    *(f"{part}_error{stage}" for stage in ("_before", "") for part in ("validation", "test")),
+)
+"""What a record keeps of `sosjax.Scores`."""
 Record = dict[str, Any]
 
 
 def scores_of(row: dict[str, Any], stage: str) -> Scores:
     """Return scores whose errors are those of the stage, from a record's row."""
-    known = {field.name for field in fields(Scores)}
-    scores = Scores(**{"kept": (), **{key: row[key] for key in row if key in known}})
-    if stage == "after" or scores.validation_error_before is None:
-        return scores
-    assert scores.test_error_before is not None
-    errors = {
-        "validation_error": scores.validation_error_before,
-        "test_error": scores.test_error_before,
-    }
-    return Scores(**{**row_of(scores), "kept": (), **errors})
+    known = {"kept": (), "bytes": 0, "search_error": None} | row
+    before = known["validation_error_before"], known["test_error_before"]
+    if stage == "before" and before[0] is not None:
+        known |= {"validation_error": before[0], "test_error": before[1]}
+    return Scores(**known)
 
 
 def row_of(scores: Scores) -> dict[str, Any]:
-    """Return scores for a record; the kept counts are left out."""
-    return {
-        field.name: getattr(scores, field.name)
-        for field in fields(Scores)
-        if field.name not in ("kept", "search_error")
-    } | {"search_error": None}
+    """Return scores for a record: parameters, FLOPs, epoch and errors."""
+    return {name: getattr(scores, name) for name in KEPT}
 
 
 def volume(scores: Sequence[Scores], cost: str, dense: int) -> float:
@@ -117,6 +117,33 @@ def tabled(seeds: Sequence[Record]) -> dict[str, dict[str, dict[str, list[dict[s
             and (stage, method) != ("before", FIRST)
         }
         for stage in STAGES
+    }
+
+
+def agreement(seeds: Sequence[Record]) -> dict[str, Any] | None:
+    """Compare the recovery here with the one in PyTorch, of the same members.
+
+    Returns:
+      Mean test errors of both, the mean absolute difference, and Wilcoxon's test; `None` without
+      PyTorch.
+    """
+    if any(IN_TORCH not in seed["members"] for seed in seeds):
+        return None
+    here, there = (
+        [
+            row["test_error"]
+            for seed in seeds
+            for rows in seed["members"][method].values()
+            for row in rows
+        ]
+        for method in (THERE, IN_TORCH)
+    )
+    return {
+        "members": len(here),
+        "here": float(np.mean(here)),
+        "in_pytorch": float(np.mean(there)),
+        "mean_absolute_difference": float(np.abs(np.subtract(here, there)).mean()),
+        "p": paired(here, there)["p"],
     }
 
 

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ._flagship import BUDGETS, REPORTED
 from ._numbers import FIRST, OURS, STAGES, error_within, rows_of, scores_of
@@ -48,10 +49,10 @@ def draw(seeds: Sequence[dict[str, Any]], cost: str, path: Path) -> None:
         for one in methods
     ]
     handles.append(Line2D([], [], color="k", lw=1, ls=":"))
-    figure.legend(
-        handles, [*methods, "the Jack"], loc="lower center", ncols=min(6, columns + 1), fontsize=8
-    )
-    figure.tight_layout(rect=(0, 0.16 / (2 * lines + 1), 1, 1))
+    per_line = columns + 1
+    figure.legend(handles, [*methods, "the Jack"], loc="lower center", ncols=per_line, fontsize=8)
+    legend = 0.2 * (-(-len(handles) // per_line) + 1)
+    figure.tight_layout(rect=(0, legend / figure.get_figheight(), 1, 1))
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
@@ -83,6 +84,8 @@ def _style(methods: Sequence[str], method: str) -> tuple[str, str]:
 def _front(panel: Axes, seeds: Sequence[dict[str, Any]], task: str, cost: str, stage: str) -> None:
     methods = list(seeds[0]["members"])
     for method in reversed(methods):
+        if (stage, method) == ("before", FIRST):
+            continue
         rows = [(one, errors(seeds, method, task, cost, stage, one)) for one in sorted(BUDGETS)]
         points = np.array([(100 * x, 100 * y) for x, y in rows if y is not None]).reshape(-1, 2)
         colour, style = _style(methods, method)
@@ -97,15 +100,17 @@ def _front(panel: Axes, seeds: Sequence[dict[str, Any]], task: str, cost: str, s
     panel.set_xticklabels([f"{share:.0%}" for share in REPORTED])
     panel.minorticks_off()
     panel.set_yscale("log")
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.yaxis.set_major_formatter("{x:g}")
-    panel.yaxis.set_minor_formatter("{x:g}")
+    panel.yaxis.set_minor_formatter(NullFormatter())
     panel.tick_params(labelsize=7, which="both")
     panel.set_title(f"{task}, within shares of {cost}", fontsize=9)
     panel.grid(alpha=0.3)
 
 
 def _bars(panel: Axes, seeds: Sequence[dict[str, Any]], cost: str, stage: str) -> None:
-    methods, tasks = list(seeds[0]["members"]), list(seeds[0]["jack"])
+    every, tasks = list(seeds[0]["members"]), list(seeds[0]["jack"])
+    methods = [one for one in every if (stage, one) != ("before", FIRST)]
     width = 0.85 / len(methods)
     for place, method in enumerate(methods):
         heights = []
@@ -115,7 +120,8 @@ def _bars(panel: Axes, seeds: Sequence[dict[str, Any]], cost: str, stage: str) -
             whole = len(known) == len(tasks)
             heights.append(100 * float(np.mean(known)) if whole else np.nan)
         at = np.arange(len(REPORTED)) + width * (place - (len(methods) - 1) / 2)
-        panel.bar(at, heights, width, color=_style(methods, method)[0])
+        panel.bar(at, heights, width, color=_style(every, method)[0])
+    panel.set_xlim(-0.5, len(REPORTED) - 0.5)
     panel.set_xticks(range(len(REPORTED)), [f"{share:.0%}" for share in REPORTED])
     panel.set_title(f"mean over tasks, {stage} recovery", fontsize=9)
     panel.set_ylabel("test error, %", fontsize=8)

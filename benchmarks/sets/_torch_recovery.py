@@ -18,10 +18,9 @@ from sosjax.search._problem import Problem
 
 from ._flagship import Flagship
 from ._methods import Tell
+from ._numbers import IN_TORCH, THERE
 from ._torch_network import TorchFashionResNet, as_torch
 
-METHOD = "Torch-Pruning, global"
-HERE = "Torch-Pruning, global, in PyTorch"
 functional = torch.nn.functional
 
 
@@ -37,18 +36,18 @@ def add_torch_recovery(
     ward = ward_of(problem, flagship.recovery)
     ward = jax.tree.map(np.asarray, ward)
     rows: dict[str, list[dict[str, Any]]] = {}
-    for number, own in enumerate(picked[METHOD]):
+    for number, own in enumerate(picked[THERE]):
         name = problem.tasks[number].name
-        known = record["members"][METHOD][name]
+        known = record["members"][THERE][name]
         rows[name] = [
             row | recovered(problem, ward, flagship.recovery, number, member)
             for row, member in zip(known, own, strict=True)
         ]
         tell(f"{name} recovered in PyTorch")
-    record["members"][HERE] = rows
-    record["recoveries"][HERE] = record["recoveries"][METHOD]
-    record["seconds"]["search"][HERE] = record["seconds"]["search"][METHOD]
-    record["seconds"]["recovery"][HERE] = time.perf_counter() - start
+    record["members"][IN_TORCH] = rows
+    record["recoveries"][IN_TORCH] = record["recoveries"][THERE]
+    record["seconds"]["search"][IN_TORCH] = record["seconds"]["search"][THERE]
+    record["seconds"]["recovery"][IN_TORCH] = time.perf_counter() - start
 
 
 def recovered(
@@ -80,7 +79,8 @@ def recovered(
     first = orders(batch, recovery, 0)
     steps = int(first.shape[1]) * recovery.epochs
     warm = max(1, round(recovery.warmup * steps))
-    schedule = optax.warmup_cosine_decay_schedule(0.0, recovery.rate, warm, max(steps, warm + 1))
+    rate = recovery.suited(problem.jat.graph).rate or 0.0
+    schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warm, max(steps, warm + 1))
     rates = np.asarray(schedule(np.arange(steps)))
     optimiser = torch.optim.AdamW(module.parameters(), weight_decay=recovery.decay)
     best = (error(module, ward.validation, task), 0, error(module, problem.test, task))

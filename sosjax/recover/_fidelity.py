@@ -15,7 +15,7 @@ from .._types import Array
 from ..fitness._kernel import JUDGEMENTS, MODES, Kernel
 from ..fitness._recovery import Recovery
 from ..models._jat import Jat
-from ..search._asked import check_asked
+from ..search._asked import asked_data, check_asked
 from ..search._judge import calibrated
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
@@ -89,18 +89,20 @@ def fidelity(
     check_sets(jat, sets, tasks)
     check_asked(jat, data, tasks, (), bool(sets.facts["depth"]))
     tell = progress or _silent
-    run = None
-    if folder is not None:
-        path = Path(folder)
-        own = {"candidates": candidates, "sample": seed}
-        asked = {"settings": asdict(recovery) | own, "sets": digest_of(sets)}
-        run = RunFolder.open(path, asked) if path.exists() else RunFolder.create(path, asked, None)
-        if (path / NAME).exists():
-            return read_json(path / NAME)
+    path = None if folder is None else Path(folder)
+    own = {"candidates": candidates, "sample": seed}
+    asked = {"settings": asdict(recovery) | own, "sets": digest_of(sets)}
+    asked |= {"data": asked_data(data, tasks)}
+    run = None if path is None or not path.exists() else RunFolder.open(path, asked)
+    if run is not None and (run.path / NAME).exists():
+        return read_json(run.path / NAME)
     problem = Problem(jat, data, tasks, settings_of(sets))
     members = _candidates(problem, sets, candidates, seed, tell)
     judged = _judged(problem, members, tell)
     cases = [case_of(jat, number, one) for number, own in enumerate(members) for one in own]
+    if run is None and path is not None:
+        # Only now: what is refused before leaves no folder behind.
+        run = RunFolder.create(path, asked, None)
     tell({"event": f"recovering {len(cases)} candidates"})
     healed = heal(problem, cases, recovery, None if run is None else run.checkpoints, progress)
     rows = iter(zip(cases, healed, strict=True))

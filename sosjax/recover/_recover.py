@@ -13,7 +13,7 @@ from ..fitness._recovery import Recovery
 from ..models._adapted import JACK_NAME
 from ..models._jat import Jat
 from ..pareto._dominance import nondominated
-from ..search._asked import check_asked
+from ..search._asked import asked_data, check_asked
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
 from ..search._settings import Settings
@@ -68,6 +68,7 @@ def recover(
     if folder is not None:
         path = Path(folder)
         asked = {"settings": asdict(recovery), "sets": digest_of(sets)}
+        asked |= {"data": asked_data(data, tasks)}
         run = RunFolder.open(path, asked) if path.exists() else RunFolder.create(path, asked, None)
         if (path / JSON_NAME).exists():
             return load_sets(path)

@@ -135,8 +135,9 @@ def _page(comparison: Comparison) -> str:
 <main>
 <p>Sub-networks of all sizes were judged in every way, and then recovered alike. Each dot is one
 of them: filled if it is a member of the run's set, dark if it is small, bright if it is large; what
-a judge likes best stands at the left. {MEASURES[comparison.kind][1]} Test data were looked at to
-report, and chose nothing. The last judge sees validation data after recovery: nobody can be
+a judge likes best stands at the left. Above each picture: over all sizes / within levels of size.
+{MEASURES[comparison.kind][1]} Test data were looked at to report, and chose nothing.
+The last judge sees validation data after recovery: nobody can be
 expected to agree better.</p>
 {f"<h2>Mean over tasks</h2>{whole}" if several else ""}
 {articles}
@@ -165,7 +166,7 @@ def _article(number: int, comparison: Comparison) -> str:
     task = comparison.tasks[number]
     figures = "".join(
         f'<figure class="judge"><figcaption><span class="name">{escape(comparison.title(judge))}'
-        f"</span><span>Spearman <b>{_cells(own)[0]}</b>, <b>{_cells(own)[1]}</b> within"
+        f"</span><span>Spearman <b>{_cells(own)[0]}</b> / <b>{_cells(own)[1]}</b>"
         "</span></figcaption>"
         f'<div class="frame">{scatter(task, judge, comparison)}</div></figure>'
         for judge, own in task.judges.items()

@@ -164,8 +164,6 @@ def asked_of(
     weights = hashlib.sha256()
     for name, leaf in named_leaves(jat.params).items():
         weights.update(name.encode() + np.asarray(leaf).tobytes())
-    tasks = [task.on(data) for task in tasks]
-    digests = {id(task.data): _digest(data_of(task)) for task in tasks}
     return {
         "network": {
             "name": jat.name,
@@ -176,16 +174,24 @@ def asked_of(
             "equations": _equations(jat),
         },
         "weights": weights.hexdigest(),
-        "data": [
-            {"classes": data_of(task).classes, "examples": digests[id(task.data)]} for task in tasks
-        ],
+        "data": asked_data(data, tasks),
         "tasks": [
-            {"name": task.name, "classes": task.classes, "head": task.head} for task in tasks
+            {"name": task.name, "classes": task.classes, "head": task.head}
+            for task in [task.on(data) for task in tasks]
         ],
         "environments": [asdict(environment) for environment in environments],
         "settings": asdict(settings),
         "adaptation": None if adaptation is None else asdict(adaptation),
     }
+
+
+def asked_data(data: Dataset | None, tasks: Sequence[Task]) -> list[dict[str, Any]]:
+    """Return what identifies the data of each task, as JSON."""
+    tasks = [task.on(data) for task in tasks]
+    digests = {id(task.data): _digest(data_of(task)) for task in tasks}
+    return [
+        {"classes": data_of(task).classes, "examples": digests[id(task.data)]} for task in tasks
+    ]
 
 
 def _digest(data: Dataset) -> str:
