@@ -33,6 +33,14 @@ def test_inverse_is_that_of_numpy(seed, shift):
     np.testing.assert_allclose(found, found.T, rtol=1e-3, atol=1e-4 * np.abs(found).max())
 
 
+@pytest.mark.parametrize("size", [128, 129, 150, 192])
+def test_inverse_in_blocks_is_that_of_numpy(size):
+    root = np.random.default_rng(size).normal(size=(size, 2 * size))
+    matrix = root @ root.T / size
+    found = np.asarray(inverse_jit(matrix.astype(np.float32)))
+    np.testing.assert_allclose(found, np.linalg.inv(matrix), atol=1e-4)
+
+
 def test_inverse_of_one_number():
     assert inverse_jit(jnp.array([[4.0]])) == 0.25
 

