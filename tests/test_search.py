@@ -351,8 +351,8 @@ def test_existing_folder_is_refused(tmp_path, compiled):
         ),
         (
             {"objectives": ("parameters", "error")},
-            "`search.objectives` must be error, divergence or both, and then one or more different costs, "
-            "got ['parameters', 'error'].",
+            "`search.objectives` must be error, divergence or both, and then one or more different "
+            "costs, got ['parameters', 'error'].",
         ),
     ],
 )
