@@ -2,18 +2,15 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from sosjax import Member, SetOfSets
 from sosjax.recover._heal import heal
 from sosjax.recover._rounds import recovered as recovered_in_rounds
-from sosjax.recover._trial import Trial, _evaluated, case_of
-from sosjax.search._judge import share
+from sosjax.recover._trial import Trial, case_of, error_on_test
 from sosjax.search._problem import Problem
 
 from ._choice import undominated
@@ -29,14 +26,7 @@ class Tester:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        # Members have all weights of their own: nothing is to be made up for once more.
-        self.judged = jax.jit(replace(problem.kernel, mode="recalibrated").error)
-
-    def error(self, number: int, member: Member) -> float:
-        """Return a member's test error."""
-        task = jax.tree.map(lambda leaf: leaf[number], self.problem.test)
-        params, masks, own = _evaluated(self.problem, member, task.valid.shape[0])
-        return share(self.judged(params, task, masks, own))
+        self.error = error_on_test(problem)
 
     def row(self, trial: Trial) -> Row:
         """Return the scores of a member before and after its recovery."""

@@ -16,17 +16,22 @@ def counts(batch: TaskBatch) -> np.ndarray:
     return np.asarray(batch.real.sum(1)).astype(int)
 
 
+def steps(batch: TaskBatch, training: Recovery | Adaptation) -> int:
+    """Return how many steps an epoch has: as many for all tasks as for the largest."""
+    return int(counts(batch).max()) // training.batch
+
+
 def orders(batch: TaskBatch, training: Recovery | Adaptation, epoch: int) -> Array:
     """Return which examples each step of an epoch looks at, int32 [T, N, B].
 
     All tasks take as many steps as the largest; a smaller one goes through its examples again.
     """
     sizes = counts(batch)
-    steps = int(sizes.max()) // training.batch
+    examples = steps(batch, training) * training.batch
     rng = np.random.default_rng((training.seed, epoch))
     rows = []
     for size in sizes.tolist():
-        rounds = -(-steps * training.batch // size)
+        rounds = -(-examples // size)
         row = np.concatenate([rng.permutation(size) for _ in range(rounds)])
-        rows.append(row[: steps * training.batch].reshape(steps, training.batch))
+        rows.append(row[:examples].reshape(-1, training.batch))
     return jnp.asarray(np.stack(rows), jnp.int32)

@@ -29,7 +29,7 @@ from ._correlation import DECADE, FEWEST, levels
 from ._heal import Progress, heal
 from ._recover import check_sets, digest_of, settings_of
 from ._sample import key_of, sample, stacked
-from ._trial import Trial, case_of, told
+from ._trial import Trial, case_of, error_on_test, told
 from ._ward import counts
 
 FORMAT = "sosjax-fidelity"
@@ -106,10 +106,10 @@ def fidelity(
     tell({"event": f"recovering {len(cases)} candidates"})
     healed = heal(problem, cases, recovery, None if run is None else run.checkpoints, progress)
     rows = iter(zip(cases, healed, strict=True))
-    found = []
+    error, found = error_on_test(problem), []
     for number, own in enumerate(members):
         trials = [Trial(case, one, became) for one, (case, became) in zip(own, rows, strict=False)]
-        found.append(_task(problem, number, sets, told(problem, number, trials), judged[number]))
+        found.append(_task(problem, number, sets, told(error, number, trials), judged[number]))
     content = _content(sets, recovery, candidates, seed, found)
     if run is not None:
         write_json(run.path / NAME, content)

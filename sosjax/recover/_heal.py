@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._tree import named_leaves
+from ..fitness._orders import orders, steps
 from ..fitness._recovery import Recovery
 from ..fitness._training import Trainer
 from ..search._checkpoint import load_checkpoint, save_checkpoint
@@ -17,7 +18,7 @@ from ..search._problem import Problem
 from ._bucket import Bucket, buckets, cropped, placed, widened
 from ._case import Case, Healed
 from ._healing import Healing, Patient
-from ._ward import Ward, orders, ward_of
+from ._ward import Ward, ward_of
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -45,7 +46,7 @@ def heal(
     ward = ward_of(problem, recovery)
     found: dict[int, Healed] = {}
     outputs = ward.lessons.task.valid.shape[1]
-    examples = 3.0 * recovery.epochs * orders(ward.lessons.task, recovery, 0)[0].size
+    examples = 3.0 * recovery.epochs * steps(ward.lessons.task, recovery) * recovery.batch
     masks = [case.masks for case in cases]
     sorted_in = buckets(problem.jat, masks, outputs, examples, recovery.together)
     for number, bucket in enumerate(sorted_in):
@@ -65,8 +66,8 @@ class _Bucketful:
     ) -> None:
         self.problem, self.ward, self.recovery = problem, ward, recovery
         self.bucket, self.cases = bucket, cases
-        steps = orders(ward.lessons.task, recovery, 0).shape[1] * recovery.epochs
-        trainer = Trainer(bucket.graph, problem.kind, recovery, steps)
+        total = steps(ward.lessons.task, recovery) * recovery.epochs
+        trainer = Trainer(bucket.graph, problem.kind, recovery, total)
         self.healing = Healing(trainer, recovery.patience, problem.kernel.lanes)
         head, width = problem.jat.graph.head, ward.lessons.task.valid.shape[1]
         pairs = [

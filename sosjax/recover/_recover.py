@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
 from .._errors import require
 from ..fitness._recovery import Recovery
 from ..models._adapted import JACK_NAME
 from ..models._jat import Jat
-from ..pareto._dominance import nondominated
 from ..search._asked import asked_data, check_asked
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
@@ -23,7 +21,7 @@ from ..tasks._dataset import Dataset
 from ..tasks._task import Task
 from ._heal import Progress
 from ._rounds import recovered
-from ._trial import Trial, told
+from ._trial import Trial, error_on_test, told, unbeaten
 
 
 def recover(
@@ -75,8 +73,9 @@ def recover(
     problem = Problem(jat, data, tasks, settings_of(sets))
     place = None if run is None else run.checkpoints
     trials = recovered(problem, sets, recovery, place, progress)
+    error = error_on_test(problem)
     found = [
-        replace(task, members=told(problem, number, _unbeaten(own)))
+        replace(task, members=told(error, number, _front(own)))
         for number, task in enumerate(sets.tasks)
         for own in [[trial for trial in trials if trial.case.task == number]]
     ]
@@ -93,11 +92,9 @@ def settings_of(sets: SetOfSets) -> Settings:
     return Settings(**{name: value for name, value in sets.facts.items() if name in known})
 
 
-def _unbeaten(trials: Sequence[Trial]) -> list[Trial]:
-    """Return what no other beats on validation error and every cost, smallest first."""
-    rows = [[trial.healed.after, *trial.member.scores.costs.values()] for trial in trials]
-    best = np.asarray(nondominated(jnp.asarray(rows, jnp.float32)))
-    left = [trial for trial, stays in zip(trials, best.tolist(), strict=True) if stays]
+def _front(trials: Sequence[Trial]) -> list[Trial]:
+    """Return what no other beats, smallest first."""
+    left = [trials[row] for row in unbeaten(trials)]
     return sorted(left, key=lambda one: (one.member.scores.parameters, one.member.scores.flops))
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from .._types import Array
 from ..fitness._recovery import Recovery
-from ..pareto._dominance import nondominated
 from ..search._judge import Candidates, calibrated
 from ..search._problem import Problem
 from ..sets._member import Member
@@ -18,7 +17,7 @@ from ..space._importance import ranking
 from ._forecast import forecast
 from ._heal import Progress, heal
 from ._seeking import genes_of, ratios_of, seek, spread
-from ._trial import Trial, case_of
+from ._trial import Trial, case_of, unbeaten
 from ._ward import counts
 
 DOUBT = 1.0
@@ -114,10 +113,7 @@ def _fronts(problem: Problem, trials: Sequence[Trial], genes: np.ndarray) -> Arr
     fronts = []
     for number in range(len(problem.tasks)):
         rows = [row for row, trial in enumerate(trials) if trial.case.task == number]
-        costs = [
-            [trials[row].healed.after, *trials[row].member.scores.costs.values()] for row in rows
-        ]
-        best = np.asarray(nondominated(jnp.asarray(costs, jnp.float32)))
+        best = unbeaten([trials[row] for row in rows])
         fronts.append(genes[np.array(rows)[best]])
     most = max(map(len, fronts))
     repeated = [front[np.arange(most) % len(front)] for front in fronts]

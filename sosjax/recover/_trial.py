@@ -1,6 +1,6 @@
 """A member, what was trained of it, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -13,6 +13,7 @@ from .._types import Array
 from ..fitness._kernel import Calibrated
 from ..fitness._ridge import RidgeHead
 from ..models._jat import Jat
+from ..pareto._dominance import nondominated
 from ..search._judge import share
 from ..search._problem import Problem
 from ..sets._member import Member
@@ -57,20 +58,41 @@ def full_params(jat: Jat, member: Member) -> Any:
     return jat.graph.expanded(with_leaves(jat.params, leaves), member.weights, member.masks)
 
 
-def told(problem: Problem, number: int, trials: Sequence[Trial]) -> tuple[Member, ...]:
-    """Look at test data, once, for the members of a task that were chosen without it."""
-    task = jax.tree.map(lambda leaf: leaf[number], problem.test)
-    # Members have all weights of their own: nothing is to be made up for once more.
-    kernel = replace(problem.kernel, mode="recalibrated")
-    judged = jax.jit(lambda params, masks, own: kernel.error(params, task, masks, own))
+def unbeaten(trials: Sequence[Trial]) -> list[int]:
+    """Return which trials of one task no other beats on validation error and every cost."""
+    rows = [[trial.healed.after, *trial.member.scores.costs.values()] for trial in trials]
+    return np.flatnonzero(nondominated(jnp.asarray(rows, jnp.float32))).tolist()
+
+
+def error_on_test(problem: Problem) -> Callable[[int, Member], float]:
+    """Return what tells a member's error on the test data of the task of that number.
+
+    One program serves all tasks.
+    """
+    judged = jax.jit(problem.kernel.error)
+
+    def error(number: int, member: Member) -> float:
+        task = jax.tree.map(lambda leaf: leaf[number], problem.test)
+        params, masks, own = _evaluated(problem, member, task.valid.shape[0])
+        return share(judged(params, task, masks, own))
+
+    return error
+
+
+def told(
+    error: Callable[[int, Member], float], number: int, trials: Sequence[Trial]
+) -> tuple[Member, ...]:
+    """Look at test data, once, for the members of a task that were chosen without it.
+
+    Args:
+      error: from `error_on_test`.
+      number: of the task.
+      trials: of the members.
+    """
     found = []
     for trial in trials:
         after = trial.after()
-        errors = [
-            float(judged(*_evaluated(problem, one, task.valid.shape[0])))
-            for one in (trial.member, after)
-        ]
-        before, now = map(share, errors)
+        before, now = (error(number, one) for one in (trial.member, after))
         scores = replace(after.scores, test_error=now, test_error_before=before)
         found.append(replace(after, scores=scores))
     return tuple(found)

@@ -13,7 +13,7 @@ from .._errors import require
 from .._tree import named_leaves, with_leaves
 from .._types import Array
 from ..fitness._adaptation import Adaptation
-from ..fitness._orders import counts, orders
+from ..fitness._orders import counts, orders, steps
 from ..fitness._sandwich import Sandwich
 from ..models._jat import Jat
 from ..space._encoding import Ratios
@@ -119,8 +119,8 @@ class Adapting:
         )
         # Whatever the search to come: sub-networks are compared by what calibration makes of them.
         kernel = replace(problem.kernel, mode="recalibrated")
-        steps = orders(self.batch, adaptation, 0).shape[1] * adaptation.epochs
-        self.sandwich = Sandwich(kernel, encoding, adaptation, steps)
+        total = steps(self.batch, adaptation) * adaptation.epochs
+        self.sandwich = Sandwich(kernel, encoding, adaptation, total)
 
     def run(self, progress: Progress) -> Jat:
         """Train to the last epoch and return the network of the best one."""
