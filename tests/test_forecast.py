@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from problem import TASKS, found, make_data, network
+from pymoo.indicators.hv import HV
 from scipy.linalg import cho_factor, cho_solve
 
+from sosjax.pareto import nondominated
 from sosjax.recover._forecast import LEVEL, covariance, forecast
+from sosjax.recover._promise import MARGIN, promising
 from sosjax.recover._recover import settings_of
-from sosjax.recover._seeking import genes_of, ratios_of, seek, spread
+from sosjax.recover._seeking import aimed, genes_of, ratios_of, seek
 from sosjax.search._problem import Problem
 
 
@@ -92,13 +95,30 @@ def test_covariances_are_positive(count, genes, seed):
     assert values.min() > -1e-9
 
 
-@given(st.lists(st.floats(1, 1e6), min_size=1, max_size=20), st.integers(1, 25))
-def test_spread_chooses_different_rows_with_the_ends(costs, count):
-    rows = spread(np.array(costs), count)
-    assert len(set(rows)) == len(rows) == min(count, len(costs))
-    assert costs[rows[0]] == min(costs)
-    if len(rows) > 1:
-        assert max(costs) in [costs[row] for row in rows]
+@given(st.integers(1, 12), st.integers(1, 6), st.integers(2, 3), st.integers(0, 99))
+def test_each_chosen_row_adds_most_to_those_before(count, most, objectives, seed):
+    """Against pymoo's hypervolume, row by row."""
+    rng = np.random.default_rng(seed)
+    points, known = rng.random((count, objectives)), rng.random((4, objectives))
+    rows = promising(points, known, most)
+    both = np.concatenate([points, known])
+    low, high = both.min(0), both.max(0)
+    volume = HV(ref_point=high + MARGIN * (high - low))
+    there = list(known)
+    for row in rows:
+        gains = [volume(np.array([*there, point])) - volume(np.array(there)) for point in points]
+        assert gains[row] == pytest.approx(max(gains), abs=1e-5)
+        there.append(points[row])
+    assert len(set(rows)) == len(rows) <= min(count, most)
+    if len(rows) < min(count, most):
+        left = max(volume(np.array([*there, point])) for point in points)
+        assert left - volume(np.array(there)) == pytest.approx(0, abs=1e-5)
+
+
+def test_what_is_beaten_promises_nothing():
+    known = np.array([[0.0, 1.0], [1.0, 0.0]])
+    assert promising(np.array([[1.0, 1.0], [0.5, 1.5]]), known, 3) == []
+    assert promising(np.array([[1.0, 1.0], [0.5, 0.5]]), known, 3) == [1]
 
 
 @cache
@@ -121,12 +141,29 @@ def test_what_matters_is_kept(group):
     rows = rng.random((60, encoding.dimensions))
     errors = 0.5 * np.exp(-3 * rows[:, group])
     told = forecast(rows, np.arange(60) % 2, errors, np.full(60, 2000))
-    genotypes, best = seek(problem(), told, jnp.asarray(rows[:8])[None].repeat(2, 0), 0.0, 0)
+    known = jnp.asarray(rows[:8])[None].repeat(2, 0)
+    genotypes, objectives = seek(problem(), aimed(problem(), told, 0.0, 1e-6), known, 0)
     for task in (0, 1):
         front = np.asarray(
             genes_of(encoding, np.asarray(encoding.kept(jnp.asarray(genotypes[task]))))
         )
-        front = front[best[task]]
+        front = front[np.asarray(nondominated(jnp.asarray(objectives[task])))]
         others = np.delete(front, group, 1)
         assert front[:, group].max() == 1
         assert others[front[:, group] > 0.5].mean() < 0.3
+
+
+def test_caution_and_sizes_that_are_worth_nothing():
+    encoding = ratios_of(problem())
+    rng = np.random.default_rng(0)
+    rows = rng.random((30, encoding.dimensions))
+    told = forecast(rows, np.arange(30) % 2, rng.random(30) / 2, np.full(30, 2000))
+    kept = encoding.kept(jnp.asarray(rng.random((9, encoding.dimensions)), jnp.float32))
+    for task in (0, 1):
+        mean, deviation = told(genes_of(encoding, kept, jnp), task)
+        found = aimed(problem(), told, 2.0, 0.5)(kept, jnp.int32(task))
+        np.testing.assert_allclose(found[:, 0], mean + 2 * deviation, rtol=1e-5)
+        costs = np.asarray(problem().costs_of(kept, jnp.int32(task)))
+        least = 0.5 * problem().dense[task]
+        np.testing.assert_allclose(found[:, 1:], np.log10(np.maximum(costs, least)), rtol=1e-5)
+        assert (costs < least).any() and (costs > least).any()

@@ -9,6 +9,7 @@ import numpy as np
 
 from sosjax import Member, SetOfSets
 from sosjax.recover._heal import heal
+from sosjax.recover._rounds import averaged
 from sosjax.recover._rounds import recovered as recovered_in_rounds
 from sosjax.recover._trial import Trial, case_of, error_on_test
 from sosjax.search._problem import Problem
@@ -78,28 +79,29 @@ def with_rounds(
     """Recover a Set of Sets, and further members as often as the recovery says.
 
     Returns:
-      For each task the scores of its members; likewise of all that were recovered and that
-      validation data leaves unbeaten; and how many were recovered in all.
+      For each task the scores of its members; likewise of all that were recovered and that no
+      other beats; and how many were recovered in all.
     """
     own = [(number, one) for number, task in enumerate(sets.tasks) for one in task.members]
     place = folder / digest(flagship, own)
     trials = recovered_in_rounds(
         tester.problem, sets, flagship.recovery, place, lambda line: tell(line["event"])
     )
+    errors = averaged(tester.problem, trials, flagship.recovery)
     first, every = [], []
     for number in range(len(sets.tasks)):
         mine = [trial for trial in trials[: len(own)] if trial.case.task == number]
         rows = {id(trial): tester.row(trial) for trial in mine}
         first.append(list(rows.values()))
-        mine = [trial for trial in trials if trial.case.task == number]
-        best = [trial for trial, keep in zip(mine, unbeaten(mine), strict=True) if keep]
+        every_row = [row for row, trial in enumerate(trials) if trial.case.task == number]
+        keep = unbeaten([trials[row] for row in every_row], errors[every_row])
+        best = [trials[row] for row, wanted in zip(every_row, keep, strict=True) if wanted]
         every.append([rows.get(id(one)) or tester.row(one) for one in best])
     return first, every, len(trials)
 
 
-def unbeaten(trials: Sequence[Trial]) -> np.ndarray:
-    """Return which trials no other beats on validation error and one of the costs."""
-    errors = [trial.healed.after for trial in trials]
+def unbeaten(trials: Sequence[Trial], errors: np.ndarray) -> np.ndarray:
+    """Return which trials no other beats on error and one of the costs."""
     each = [
         undominated(errors, [getattr(trial.member.scores, cost) for trial in trials])
         for cost in COSTS

@@ -38,7 +38,8 @@ class Recovery:
         their weights.
       rounds: how often further members are sought near the front, by a forecast of what recovery
         makes of a sub-network that is learnt from those recovered before; 0: none.
-      further: new members for each task and round.
+      further: new members for each task and round, at most.
+      smallest: a share of the whole network's costs; no further member is sought for being smaller.
       seed: of the order of examples, of low-rank updates and of the search for further members.
 
     Raises:
@@ -59,6 +60,7 @@ class Recovery:
     together: int = 32
     rounds: int = 2
     further: int = 12
+    smallest: float = 0.01
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -82,6 +84,7 @@ class Recovery:
         require_number("recovery.together", self.together, 1, whole=True)
         require_number("recovery.rounds", self.rounds, 0, 100, whole=True)
         require_number("recovery.further", self.further, 1, whole=True)
+        require_number("recovery.smallest", self.smallest, 1e-6, 1)
         require_number("recovery.seed", self.seed, 0, 2**32 - 1, whole=True)
 
     def suited(self, graph: Subject) -> "Recovery":

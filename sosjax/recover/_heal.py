@@ -1,7 +1,7 @@
 """Sub-networks of all tasks trained bucket by bucket, epoch by epoch."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from ._bucket import Bucket, buckets, cropped, placed, widened
 from ._case import Case, Healed
 from ._healing import Healing, Patient
 from ._ward import Ward, ward_of
-
-Progress = Callable[[dict[str, Any]], None]
+from ._workers import Progress as Progress
+from ._workers import side_by_side
 
 
 def heal(
@@ -49,12 +49,16 @@ def heal(
     examples = 3.0 * recovery.epochs * steps(ward.lessons.task, recovery) * recovery.batch
     masks = [case.masks for case in cases]
     sorted_in = buckets(problem.jat, masks, outputs, examples, recovery.together)
-    for number, bucket in enumerate(sorted_in):
+
+    def run(number: int, tell: Progress) -> list[Healed]:
+        bucket = sorted_in[number]
         name = f"bucket {number + 1} of {len(sorted_in)}, {len(bucket.rows)} members"
         own_place = None if place is None else place / f"bucket-{number:03d}"
         own = [cases[row] for row in bucket.rows]
-        full = _Bucketful(problem, ward, recovery, bucket, own)
-        found |= dict(zip(bucket.rows, full.run(own_place, name, progress or _silent), strict=True))
+        return _Bucketful(problem, ward, recovery, bucket, own).run(own_place, name, tell)
+
+    for bucket, healed in zip(sorted_in, side_by_side(run, len(sorted_in), progress), strict=True):
+        found |= dict(zip(bucket.rows, healed, strict=True))
     return [found[row] for row in range(len(cases))]
 
 
@@ -141,7 +145,3 @@ class _Bucketful:
 
 def _stacked(trees: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(one) for one in leaves]), *trees)
-
-
-def _silent(line: dict[str, Any]) -> None:
-    del line

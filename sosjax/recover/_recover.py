@@ -20,7 +20,7 @@ from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
 from ._heal import Progress
-from ._rounds import recovered
+from ._rounds import averaged, recovered
 from ._trial import Trial, error_on_test, told, unbeaten
 
 
@@ -54,8 +54,9 @@ def recover(
       progress: called with `{"event": text}` after each epoch.
 
     Returns:
-      For every task the members that no other beats on validation error and costs, with weights of
-      their own; their scores say what they were before.
+      For every task the members that no other beats on costs and validation error, which after
+      further rounds is averaged over sub-networks like it; with weights of their own. Their scores
+      say what they were before.
 
     Raises:
       InputError: the sets are not of this network and these tasks, or an example is lacking.
@@ -73,11 +74,10 @@ def recover(
     problem = Problem(jat, data, tasks, settings_of(sets))
     place = None if run is None else run.checkpoints
     trials = recovered(problem, sets, recovery, place, progress)
-    error = error_on_test(problem)
+    fronts, error = _fronts(problem, trials, recovery), error_on_test(problem)
     found = [
-        replace(task, members=told(error, number, _front(own)))
+        replace(task, members=told(error, number, fronts[number]))
         for number, task in enumerate(sets.tasks)
-        for own in [[trial for trial in trials if trial.case.task == number]]
     ]
     facts = sets.facts | {"recovery": asdict(recovery) | {"recovered": len(trials)}}
     found_sets = replace(sets, tasks=tuple(found), facts=facts)
@@ -92,10 +92,18 @@ def settings_of(sets: SetOfSets) -> Settings:
     return Settings(**{name: value for name, value in sets.facts.items() if name in known})
 
 
-def _front(trials: Sequence[Trial]) -> list[Trial]:
-    """Return what no other beats, smallest first."""
-    left = [trials[row] for row in unbeaten(trials)]
-    return sorted(left, key=lambda one: (one.member.scores.parameters, one.member.scores.flops))
+def _fronts(problem: Problem, trials: Sequence[Trial], recovery: Recovery) -> list[list[Trial]]:
+    """Return for each task what no other beats, smallest first."""
+    errors = averaged(problem, trials, recovery)
+    fronts = []
+    for number in range(len(problem.tasks)):
+        rows = [row for row, trial in enumerate(trials) if trial.case.task == number]
+        own = [trials[row] for row in rows]
+        left = [own[row] for row in unbeaten(own, errors[rows])]
+        fronts.append(
+            sorted(left, key=lambda one: (one.member.scores.parameters, one.member.scores.flops))
+        )
+    return fronts
 
 
 def check_sets(jat: Jat, sets: SetOfSets, tasks: Sequence[Task]) -> None:

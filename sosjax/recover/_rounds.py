@@ -14,14 +14,18 @@ from ..search._problem import Problem
 from ..sets._member import Member
 from ..sets._set_of_sets import SetOfSets
 from ..space._importance import ranking
-from ._forecast import forecast
+from ._forecast import Forecast, forecast
 from ._heal import Progress, heal
-from ._seeking import genes_of, ratios_of, seek, spread
+from ._promise import promising
+from ._sample import rows_of, strewn
+from ._seeking import aimed, genes_of, ratios_of, seek
 from ._trial import Trial, case_of, unbeaten
 from ._ward import counts
 
-DOUBT = 1.0
-"""Deviations below the mean that an error is taken to be, in all rounds but the last."""
+CAUTION = 0.5
+"""Deviations above the mean that an error is taken to be: far from what is known, nothing is."""
+LARGEST = 0.6
+"""The share of the parameters below which sub-networks are strewn: above, hardly any errs more."""
 
 
 def recovered(
@@ -33,6 +37,9 @@ def recovered(
 ) -> list[Trial]:
     """Recover the sets' members, and those of further rounds; return all of them.
 
+    A front alone teaches little about what lies beside it. If there are further rounds, the first
+    therefore recovers sub-networks of all sizes, drawn at random, along with the sets' members.
+
     Args:
       problem: the network and the examples.
       sets: what was found.
@@ -42,6 +49,8 @@ def recovered(
     """
     trials: list[Trial] = []
     fresh = [(number, one) for number, task in enumerate(sets.tasks) for one in task.members]
+    if recovery.rounds > 0:
+        fresh += _strewn(problem, sets, recovery)
     for number in range(recovery.rounds + 1):
         if number > 0:
             fresh = _further(problem, trials, recovery, number)
@@ -53,34 +62,58 @@ def recovered(
     return trials
 
 
+def averaged(problem: Problem, trials: Sequence[Trial], recovery: Recovery) -> np.ndarray:
+    """Return each one's validation error, after further rounds as a forecast takes it, [N].
+
+    The lowest of many noisy errors is mostly luck; a forecast holds each against those of
+    sub-networks like it.
+    """
+    if recovery.rounds == 0:
+        return np.array([trial.healed.after for trial in trials])
+    found, kept, tasks = _learnt(problem, trials)
+    genes, errors = jnp.asarray(genes_of(ratios_of(problem), kept), jnp.float32), []
+    for task in range(len(problem.tasks)):
+        errors.append(np.exp(found(genes, task)[0]))
+    return np.stack(errors)[tasks, np.arange(len(tasks))]
+
+
+def _learnt(problem: Problem, trials: Sequence[Trial]) -> tuple[Forecast, np.ndarray, np.ndarray]:
+    """Return a forecast from all that were recovered, their counts and their tasks."""
+    kept = np.array([trial.member.scores.kept for trial in trials])
+    tasks = np.array([trial.case.task for trial in trials])
+    errors = np.array([trial.healed.after for trial in trials])
+    examples = counts(problem.validation)[tasks]
+    return forecast(genes_of(ratios_of(problem), kept), tasks, errors, examples), kept, tasks
+
+
+def _strewn(problem: Problem, sets: SetOfSets, recovery: Recovery) -> list[tuple[int, Member]]:
+    """Return members drawn at random, of sizes spread evenly on a log axis, with their tasks."""
+    own = [[member.masks for member in task.members] for task in sets.tasks]
+    wanted, shares = [recovery.further] * len(own), (recovery.smallest, LARGEST)
+    drawn = strewn(problem, own, wanted, recovery.seed, shares)
+    if not any(drawn):
+        return []
+    found = calibrated(problem, rows_of(drawn))
+    return [(task, member) for task, members in enumerate(found) for member in members]
+
+
 def _further(
     problem: Problem, trials: Sequence[Trial], recovery: Recovery, number: int
 ) -> list[tuple[int, Member]]:
-    """Return members that a forecast likes and nobody has recovered, with their tasks."""
+    """Return members that promise more than those that were recovered, with their tasks."""
     encoding = ratios_of(problem)
-    kept = np.array([trial.member.scores.kept for trial in trials])
-    tasks = np.array([trial.case.task for trial in trials])
-    examples = counts(problem.validation)[tasks]
-    errors = np.array([trial.healed.after for trial in trials])
-    found = forecast(genes_of(encoding, kept), tasks, errors, examples)
-    doubt = 0.0 if number == recovery.rounds else DOUBT
+    found, kept, tasks = _learnt(problem, trials)
+    aim = aimed(problem, found, CAUTION, recovery.smallest)
     known = _fronts(problem, trials, genes_of(encoding, kept))
-    genotypes, best = seek(problem, found, known, doubt, recovery.seed + number)
-    chosen = [
-        _chosen(
-            problem,
-            task,
-            np.asarray(encoding.kept(jnp.asarray(genotypes[task]))).astype(np.int64),
-            best[task],
-            {
-                tuple(row)
-                for row, own in zip(kept.tolist(), tasks.tolist(), strict=True)
-                if own == task
-            },
-            recovery.further,
-        )
-        for task in range(len(problem.tasks))
-    ]
+    genotypes, objectives = seek(problem, aim, known, recovery.seed + number)
+    aim = jax.jit(aim)
+    chosen = []
+    for task in range(len(problem.tasks)):
+        own = kept[tasks == task]
+        fresh = _fresh(encoding.kept(jnp.asarray(genotypes[task])), own)
+        there = np.asarray(aim(jnp.asarray(own), jnp.int32(task)))
+        rows = promising(objectives[task][fresh], there, recovery.further)
+        chosen.append(fresh[rows].tolist())
     width = max(1, *map(len, chosen))
     rows = np.array([[*own, *[0] * (width - len(own))] for own in chosen])
     wanted = np.array([[place < len(own) for place in range(width)] for own in chosen])
@@ -91,29 +124,19 @@ def _further(
     return [(task, member) for task, own in enumerate(members) for member in own]
 
 
-def _chosen(
-    problem: Problem, task: int, kept: np.ndarray, best: np.ndarray, taken: set, count: int
-) -> list[int]:
-    """Return rows of a population: unbeaten, not yet recovered, spread over the first cost."""
-    rows: dict[tuple[int, ...], int] = {}
-    for row in np.flatnonzero(best).tolist():
-        key = tuple(kept[row].tolist())
-        if key not in taken:
-            rows.setdefault(key, row)
-    if not rows:
-        return []
-    places = list(rows.values())
-    costs = problem.jat.graph.cost(kept[places], len(problem.tasks[task].classes))
-    first = costs[problem.settings.costs[0]]
-    return [places[place] for place in spread(first.astype(float), count)]
+def _fresh(kept: Array, taken: np.ndarray) -> np.ndarray:
+    """Return the rows whose counts differ from each other and from those that are taken."""
+    rows = np.concatenate([taken, np.asarray(kept)]).astype(np.int64)
+    _, first = np.unique(rows, axis=0, return_index=True)
+    return np.sort(first[first >= len(taken)]) - len(taken)
 
 
 def _fronts(problem: Problem, trials: Sequence[Trial], genes: np.ndarray) -> Array:
     """Return the genes of every task's unbeaten members, repeated to one number: [T, M, D]."""
-    fronts = []
+    errors, fronts = np.array([trial.healed.after for trial in trials]), []
     for number in range(len(problem.tasks)):
         rows = [row for row, trial in enumerate(trials) if trial.case.task == number]
-        best = unbeaten([trials[row] for row in rows])
+        best = unbeaten([trials[row] for row in rows], errors[np.array(rows)])
         fronts.append(genes[np.array(rows)[best]])
     most = max(map(len, fronts))
     repeated = [front[np.arange(most) % len(front)] for front in fronts]

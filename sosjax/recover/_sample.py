@@ -10,7 +10,6 @@ from .._types import Array
 from ..search._judge import Candidates, candidates
 from ..search._problem import Problem
 from ..sets._set_of_sets import TaskSet
-from ._seeking import spread
 
 POOL = 24
 """So many are drawn for each that is wanted."""
@@ -35,41 +34,84 @@ def sample(problem: Problem, sets: Sequence[TaskSet], count: int, seed: int) -> 
       count: for each task; fewer where not as many are different.
       seed: of the draw.
     """
-    shape = (len(sets), POOL * count)
+    own = [
+        _evenly(problem, number, [member.masks for member in task.members], count // 2)
+        for number, task in enumerate(sets)
+    ]
+    others = strewn(problem, own, [count - len(masks) for masks in own], seed)
+    return rows_of([one + other for one, other in zip(own, others, strict=True)])
+
+
+def strewn(
+    problem: Problem,
+    taken: Sequence[Sequence[Masks]],
+    wanted: Sequence[int],
+    seed: int,
+    shares: tuple[float, float] = (0.0, 1.0),
+) -> list[list[Masks]]:
+    """Draw sub-networks for every task, evenly spread over the logarithm of parameters.
+
+    Args:
+      problem: the network, the encoding and its rankings.
+      taken: for every task, what is not drawn again.
+      wanted: for every task, how many; fewer where not as many are different.
+      seed: of the draw.
+      shares: the least and the most of the whole network's parameters.
+    """
+    shape = (len(taken), POOL * max(wanted))
     genotypes = problem.encoding.sample(jax.random.key(seed), shape[0] * shape[1], 0.0, 1.0)
     genotypes = genotypes.reshape(*shape, -1)
     drawn = candidates(problem.encoding, genotypes, problem.rankings(), jnp.ones(shape, bool))
     pool = [np.asarray(mask) for mask in drawn.masks]
+    whole: Masks = tuple(np.ones(mask.shape[-1], bool) for mask in pool)
     chosen = []
-    for number, task in enumerate(sets):
-        own = _evenly(problem, number, [member.masks for member in task.members], count // 2)
-        rows = (tuple(mask[number, row] for mask in pool) for row in range(shape[1]))
-        taken = {key_of(masks) for masks in own}
-        fresh = {key_of(masks): masks for masks in rows}
-        others = [masks for key, masks in fresh.items() if key not in taken]
-        chosen.append(own + _evenly(problem, number, others, count - len(own)))
-    return Candidates(stacked(chosen), jnp.asarray(_there(chosen)))
+    for number, (own, count) in enumerate(zip(taken, wanted, strict=True)):
+        rows = [tuple(mask[number, row] for mask in pool) for row in range(shape[1])]
+        dense, *sizes = _parameters(problem, number, [whole, *rows]).tolist()
+        fresh = {
+            key_of(masks): masks
+            for masks, size in zip(rows, sizes, strict=True)
+            if shares[0] <= size / dense <= shares[1]
+        }
+        for masks in own:
+            fresh.pop(key_of(masks), None)
+        chosen.append(_evenly(problem, number, list(fresh.values()), count))
+    return chosen
+
+
+def rows_of(chosen: Sequence[Sequence[Masks]]) -> Candidates:
+    """Return sub-networks of every task as candidates; tasks with fewer repeat what is there."""
+    most = max(map(len, chosen))
+    wanted = np.array([[row < len(own) for row in range(most)] for own in chosen])
+    return Candidates(stacked(chosen), jnp.asarray(wanted))
 
 
 def stacked(chosen: Sequence[Sequence[Masks]]) -> list[Array]:
     """Return masks as arrays [T, M, size]; tasks with fewer repeat their last."""
-    most = max(map(len, chosen))
-    rows = [[own[min(row, len(own) - 1)] for row in range(most)] for own in chosen]
+    most, filler = max(map(len, chosen)), max(chosen, key=len)
+    rows = [
+        [(own or filler)[min(row, len(own or filler) - 1)] for row in range(most)] for own in chosen
+    ]
     return [
         jnp.asarray(np.stack([np.stack([masks[part] for masks in own]) for own in rows]), bool)
         for part in range(len(rows[0][0]))
     ]
 
 
-def _there(chosen: Sequence[Sequence[Masks]]) -> np.ndarray:
-    most = max(map(len, chosen))
-    return np.array([[row < len(own) for row in range(most)] for own in chosen])
+def _parameters(problem: Problem, number: int, found: Sequence[Masks]) -> np.ndarray:
+    kept = np.array([[int(mask.sum()) for mask in masks] for masks in found])
+    classes = len(problem.tasks[number].classes)
+    return np.asarray(problem.jat.graph.cost(kept, classes)["parameters"], float)
 
 
 def _evenly(problem: Problem, number: int, found: Sequence[Masks], count: int) -> list[Masks]:
+    """Choose sub-networks whose parameters are spread evenly on a log axis."""
     if not found or count == 0:
         return []
-    kept = np.array([[int(mask.sum()) for mask in masks] for masks in found])
-    classes = len(problem.tasks[number].classes)
-    parameters = np.asarray(problem.jat.graph.cost(kept, classes)["parameters"], float)
-    return [found[row] for row in spread(parameters, count)]
+    logs = np.log10(_parameters(problem, number, found))
+    left, chosen = list(range(len(logs))), []
+    for wanted in np.linspace(logs.min(), logs.max(), min(count, len(logs))):
+        best = min(left, key=lambda row: abs(logs[row] - wanted))
+        left.remove(best)
+        chosen.append(found[best])
+    return chosen

@@ -1,5 +1,6 @@
 """Sub-networks that a forecast likes, evolved for all tasks at once."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,33 +9,52 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._types import Array, Float
-from ..pareto._dominance import nondominated
 from ..search._problem import Problem
 from ..space._encoding import Ratios
 from ..strategies import MOMFEA
 from ._forecast import Forecast
 
+Aim = Callable[[Array, Array], Array]
+
 POPULATION = 64
 GENERATIONS = 200
 
 
-def seek(
-    problem: Problem, forecast: Forecast, known: Float[Array, "T M D"], doubt: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Evolve genotypes of keep ratios towards a low foretold error and low costs.
-
-    Nothing is evaluated but the forecast, so that this takes a second.
+def aimed(problem: Problem, forecast: Forecast, caution: float, smallest: float) -> Aim:
+    """Return what is sought: a low foretold log error, then low costs in decades.
 
     Args:
-      problem: the network, its costs and the objectives.
+      problem: the network, its costs and which of them are objectives.
       forecast: of the log error over genes.
+      caution: how many deviations above the mean an error is taken to be.
+      smallest: a share of each cost of the whole network; to be smaller is worth nothing.
+    """
+    encoding = ratios_of(problem)
+
+    def aim(kept: Array, task: Array) -> Array:
+        mean, deviation = forecast(genes_of(encoding, kept, jnp), task)
+        least = smallest * jnp.asarray(problem.dense)[task]
+        costs = jnp.log10(jnp.maximum(problem.costs_of(kept, task), least))
+        return jnp.concatenate([(mean + caution * deviation)[:, None], costs], 1)
+
+    return aim
+
+
+def seek(
+    problem: Problem, aim: Aim, known: Float[Array, "T M D"], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Evolve genotypes of keep ratios towards what is sought.
+
+    Nothing is evaluated but a forecast, so that this takes a second.
+
+    Args:
+      problem: the network and its tasks.
+      aim: the objectives of counts [P, G + blocks] of a task, [P, K].
       known: genotypes to begin with.
-      doubt: how many deviations below the mean an error is taken to be: with more, what nobody has
-        tried looks better.
       seed: of everything random.
 
     Returns:
-      Genotypes [T, P, D], and which of them [T, P] no other beats.
+      Genotypes [T, P, D], and their objectives [T, P, K].
     """
     encoding, tasks = ratios_of(problem), len(problem.tasks)
     strategy = MOMFEA(POPULATION * tasks, jnp.zeros(encoding.dimensions), tasks)
@@ -42,14 +62,9 @@ def seek(
 
     def judged(rows: Array) -> Array:
         rows = rows.reshape(tasks, POPULATION, -1)
-
-        def one(task: Array, genes: Array) -> Array:
-            kept = encoding.kept(genes)
-            mean, deviation = forecast(genes_of(encoding, kept, jnp), task)
-            costs = problem.costs_of(kept, task)
-            return jnp.concatenate([(mean - doubt * deviation)[:, None], jnp.log10(costs)], 1)
-
-        found = jax.lax.map(lambda pair: one(*pair), (jnp.arange(tasks), rows))
+        found = jax.lax.map(
+            lambda pair: aim(encoding.kept(pair[1]), pair[0]), (jnp.arange(tasks), rows)
+        )
         return found.reshape(POPULATION * tasks, -1)
 
     @jax.jit
@@ -69,9 +84,8 @@ def seek(
         return state.population, state.fitness
 
     population, fitness = run(jax.random.key(seed))
-    population = population.reshape(tasks, POPULATION, -1)
-    best = jax.vmap(nondominated)(fitness.reshape(tasks, POPULATION, -1))
-    return np.asarray(population), np.asarray(best)
+    shape = tasks, POPULATION, -1
+    return np.asarray(population).reshape(shape), np.asarray(fitness).reshape(shape)
 
 
 def ratios_of(problem: Problem) -> Ratios:
@@ -92,19 +106,3 @@ def genes_of(encoding: Ratios, kept: Any, xp: Any = np) -> Any:
     sizes = np.log(np.maximum(np.array(encoding.sizes, np.float32), 2))
     ratios = xp.log(xp.maximum(kept[..., :groups], 1)) / sizes
     return xp.concatenate([ratios, kept[..., groups:]], -1)
-
-
-def spread(costs: np.ndarray, count: int) -> list[int]:
-    """Choose rows whose first costs are spread evenly on a log axis.
-
-    Args:
-      costs: of the rows that may be chosen, [M].
-      count: how many are wanted.
-    """
-    logs = np.log10(costs)
-    left, chosen = list(range(len(logs))), []
-    for wanted in np.linspace(logs.min(), logs.max(), min(count, len(logs))):
-        best = min(left, key=lambda row: abs(logs[row] - wanted))
-        left.remove(best)
-        chosen.append(best)
-    return chosen

@@ -58,9 +58,12 @@ def full_params(jat: Jat, member: Member) -> Any:
     return jat.graph.expanded(with_leaves(jat.params, leaves), member.weights, member.masks)
 
 
-def unbeaten(trials: Sequence[Trial]) -> list[int]:
-    """Return which trials of one task no other beats on validation error and every cost."""
-    rows = [[trial.healed.after, *trial.member.scores.costs.values()] for trial in trials]
+def unbeaten(trials: Sequence[Trial], errors: Sequence[float] | np.ndarray) -> list[int]:
+    """Return which trials of one task no other beats on error and every cost."""
+    rows = [
+        [error, *trial.member.scores.costs.values()]
+        for trial, error in zip(trials, errors, strict=True)
+    ]
     return np.flatnonzero(nondominated(jnp.asarray(rows, jnp.float32))).tolist()
 
 

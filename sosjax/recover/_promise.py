@@ -1,0 +1,48 @@
+"""Which new sub-networks promise most beyond a front."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..pareto._hypervolume import hypervolume
+
+MARGIN = 0.1
+"""How far the reference lies behind the worst of every objective, as a share of its range."""
+
+
+def promising(points: np.ndarray, known: np.ndarray, count: int) -> list[int]:
+    """Choose rows one after the other, each for what it adds to the hypervolume of those before.
+
+    So they lie where much is promised, and not all in one place.
+
+    Args:
+      points: the objectives that are promised, minimised, on the axes that gains are measured on,
+        [M, K].
+      known: the objectives of what there is, [N, K].
+      count: how many rows at most; fewer, if no other adds anything.
+    """
+    if len(points) == 0:
+        return []
+    both = np.concatenate([points, known])
+    low, high = both.min(0), both.max(0)
+    reference = jnp.asarray(high + MARGIN * np.maximum(high - low, 1e-6), jnp.float32)
+    there = np.concatenate([known, np.full((count, points.shape[1]), np.inf)]).astype(np.float32)
+
+    @jax.jit
+    def volumes(there: jax.Array) -> jax.Array:
+        def of(row: jax.Array) -> jax.Array:
+            return hypervolume(jnp.concatenate([there, row[None]]), reference)
+
+        return jax.lax.map(of, jnp.asarray(np.concatenate([points, known[:1]]), jnp.float32))
+
+    chosen: list[int] = []
+    for place in range(len(known), len(there)):
+        found = np.asarray(volumes(jnp.asarray(there)), np.float64)
+        # The last row is known, and adds nothing but rounding.
+        gains = found[:-1] - found[-1]
+        best = int(gains.argmax())
+        if gains[best] <= 1e-6 * found[-1]:
+            break
+        chosen.append(best)
+        there[place] = points[best]
+    return chosen
