@@ -157,7 +157,7 @@ def test_a_whole_recovery(folder, monkeypatch, capsys):
     path = run / "config.toml"
     monkeypatch.setattr(Config, "load", lambda self: (network(), make_data(), TASKS))
     text = path.read_text().replace("batch = 64", "batch = 16").replace("epochs = 8", "epochs = 3")
-    path.write_text(text.replace("rounds = 2", "rounds = 0"))
+    path.write_text(text.replace("rounds = 3", "rounds = 0"))
     (run / "run.json").write_text('{"format": "sosjax-run", "version": 1}')
     assert main(["recover", "r", "--rate", "0.01"]) == 0
     out, err = capsys.readouterr()

@@ -11,11 +11,12 @@ without transfer (rmp = 0); the paper's way (bits, raw fitness); and, with `--to
 Torch-Pruning's global and local Taylor pruning in PyTorch. The searches have the same evaluations.
 
 All are judged alike: moments and closed-form head from the same calibration examples. For each task
-every method contributes as many members at most, for budgets of 2 to 50 % the lowest validation
-error within, and all are recovered by the same program with the same number of gradient steps on
-the same examples. `--torch` also recovers the members of Torch-Pruning in PyTorch, with the same
-optimiser, schedule and batches. Where recovery seeks further members (`rounds`), the first front
-alone is shown as well; and, with `--matched`, uniform Taylor with as many recoveries.
+every method contributes as many members at most, one for each budget of 2 to 50 %: of a search that
+with the lowest validation error within, else the largest within. All are recovered by the same
+program with the same number of gradient steps on the same examples. `--torch` also recovers the
+members of Torch-Pruning in PyTorch, with the same optimiser, schedule and batches. Where recovery
+seeks further members (`rounds`), the first front alone is shown as well; and, with `--matched`,
+uniform Taylor with as many recoveries.
 
 Test data is told at the end and chooses nothing. Intervals of means are Student's t over seeds;
 tests are Wilcoxon's signed ranks over the pairs of task and seed. Finished searches, recoveries and
@@ -38,7 +39,7 @@ import jax
 from ..record import record
 from ._flagship import BUDGETS, FLAGSHIPS, Flagship, short
 from ._methods import SEARCHES
-from ._numbers import OURS, agreement, summary
+from ._numbers import OURS, REPORTED, agreement, summary
 from ._picture import draw
 from ._seed import one_seed
 from ._table import show
@@ -159,7 +160,8 @@ def facts(flagship: Flagship, seeds: list, asked: argparse.Namespace) -> dict:
     options += [f"--{name} FOLDER" for name in ("data", "weights") if getattr(asked, name)]
     notes = [
         f"`{OURS}` and every other method: at most {flagship.members} members for each task, "
-        "for each budget the lowest validation error within it.",
+        "for each budget the largest within it, and of a search the lowest validation error.",
+        f"hypervolumes: from {min(REPORTED):.0%} to 100 %; what is smaller counts as the least.",
         "single-task NSGA-II is mo-mfea with one task, which does the same; it draws as many "
         "search examples of its own, and is judged on those of the others.",
         "the paper's way: bits and raw fitness in the search; its sub-networks are calibrated, "

@@ -67,14 +67,14 @@ class Flagship:
     @property
     def recoveries(self) -> int:
         """How many members of the Set are recovered for each task, at most."""
-        return self.members + self.recovery.rounds * self.recovery.further
+        further = self.recovery.further if self.recovery.rounds else 0
+        return self.members + (1 + self.recovery.rounds) * further
 
-    def budgets(self, method: str) -> tuple[tuple[float, ...], int]:
-        """Return what shares a method's members are chosen for, and how many at most."""
-        if method == MATCHED:
-            shares = np.geomspace(min(BUDGETS), max(BUDGETS), self.recoveries)
-            return tuple(shares.tolist()), self.recoveries
-        return BUDGETS, self.members
+    def sizes(self, method: str) -> tuple[float, ...]:
+        """Return the shares that a method without a search is sized by."""
+        if method != MATCHED:
+            return BUDGETS[: self.members]
+        return tuple(np.geomspace(min(BUDGETS), max(BUDGETS), self.recoveries).tolist())
 
     def estimate(self, methods: int, searches: int) -> float:
         """Return the minutes that one seed takes on two idle cores."""
@@ -97,9 +97,9 @@ def images(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         data=data,
         tasks=tasks,
         settings=config.settings,
-        recovery=Recovery(epochs=4, further=8, rate=5e-3),
+        recovery=Recovery(epochs=4, rate=5e-3),
         cost="parameters",
-        members=6,
+        members=5,
         part=None,
         search_seconds=65.0,
         epoch_seconds=0.6,

@@ -12,7 +12,7 @@ import numpy as np
 
 import sosjax
 from sosjax import Member, Scores, SetOfSets, Task
-from sosjax.search._judge import Candidates, judge
+from sosjax.search._judge import Candidates, calibrated, judge
 from sosjax.search._problem import Problem
 from sosjax.search._uniform import global_candidates, uniform_candidates
 
@@ -45,13 +45,16 @@ class Proposals:
 
     Attributes:
       jacks: the whole network's scores for each task.
-      members: by method, for each task what no other member of the method beats on validation data.
+      members: by method, for each task: of a search, what no other member of it beats on validation
+        data; else the largest within each budget, unchosen.
+      sized: the methods that do not search.
       seconds: by method, of its search.
       sets: what the shown search returned.
     """
 
     jacks: list[Scores]
     members: dict[str, list[list[Member]]]
+    sized: frozenset[str]
     seconds: dict[str, float]
     sets: SetOfSets
 
@@ -86,14 +89,16 @@ def proposals(
     sources["paper's way"] = of_members(
         problem, [list(task.members) for task in found["paper's way"].tasks]
     )
-    sources |= baselines(flagship, problem) | more
     judged = judge(problem, list(sources.values()))
+    bare = baselines(flagship, problem) | more
     members = {name: [list(task.members) for task in sets.tasks] for name, sets in found.items()}
     for place, name in enumerate(sources):
         members[name] = [list(own[place].values()) for _, own in judged]
-        seconds.setdefault(name, 0.0)
+    # Whole: what is beaten before recovery need not be after it.
+    members |= {name: calibrated(problem, rows) for name, rows in bare.items()}
+    seconds |= dict.fromkeys(bare, 0.0)
     tell(f"judging: {time.perf_counter() - start:.0f} s")
-    return Proposals([jack for jack, _ in judged], members, seconds, found[OURS])
+    return Proposals([jack for jack, _ in judged], members, frozenset(bare), seconds, found[OURS])
 
 
 def searched(
@@ -132,7 +137,7 @@ def baselines(flagship: Flagship, problem: Problem) -> dict[str, Candidates]:
     if flagship.matched:
         grids[MATCHED] = grids["uniform Taylor"]
     return {
-        name: sized(problem, grid, flagship.cost, flagship.budgets(name)[0])
+        name: sized(problem, grid, flagship.cost, flagship.sizes(name))
         for name, grid in grids.items()
     }
 

@@ -50,8 +50,11 @@ def row_of(scores: Scores) -> dict[str, Any]:
 
 
 def volume(scores: Sequence[Scores], cost: str, dense: int) -> float:
-    """Return the log-size hypervolume on test data of what validation data finds unbeaten."""
-    costs = [getattr(one, cost) for one in scores]
+    """Return the log-size hypervolume on test data of what validation data finds unbeaten.
+
+    What is smaller than the smallest reported share counts as that: not every method offers it.
+    """
+    costs = [max(getattr(one, cost), min(REPORTED) * dense) for one in scores]
     kept = undominated([one.validation_error for one in scores], costs)
     points = np.array(
         [

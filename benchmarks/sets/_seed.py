@@ -11,7 +11,7 @@ from sosjax import Member
 from sosjax.search._problem import Problem
 
 from ._choice import chosen
-from ._flagship import Flagship
+from ._flagship import BUDGETS, Flagship
 from ._methods import Proposals, Tell, proposals
 from ._numbers import FIRST, OURS, row_of
 from ._recovering import Tester, recovered, with_rounds
@@ -42,7 +42,9 @@ def one_seed(flagship: Flagship, seed: int, folder: Path, torch: bool, tell: Tel
     found = proposals(flagship, problem, scratch / "searches", more, tell)
     picked = {
         method: [
-            chosen(own, flagship.cost, getattr(jack, flagship.cost), *flagship.budgets(method))
+            own
+            if method in found.sized
+            else chosen(own, flagship.cost, getattr(jack, flagship.cost), BUDGETS, flagship.members)
             for own, jack in zip(tasks, found.jacks, strict=True)
         ]
         for method, tasks in found.members.items()

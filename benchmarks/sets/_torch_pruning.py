@@ -17,7 +17,7 @@ from sosjax._tree import named_leaves
 from sosjax.search._judge import Candidates
 from sosjax.search._problem import Problem
 
-from ._flagship import BUDGETS, Flagship
+from ._flagship import Flagship
 from ._methods import Tell, of_masks, sized
 from ._numbers import THERE
 from ._torch_network import TorchFashionResNet, as_torch
@@ -42,7 +42,7 @@ def torch_proposals(
     for name, is_global in SCOPES.items():
         start = time.perf_counter()
         paths = [pruned(problem, task, is_global) for task in range(len(problem.tasks))]
-        found[name] = sized(problem, of_masks(paths, sizes), flagship.cost, BUDGETS)
+        found[name] = sized(problem, of_masks(paths, sizes), flagship.cost, flagship.sizes(name))
         seconds[name] = time.perf_counter() - start
         tell(f"{name}: {seconds[name]:.0f} s")
     return found, seconds

@@ -39,7 +39,7 @@ KEYS = {
     "recovery": {"epochs": "whole", "patience": "whole", "images": "whole", "parts": "text"}
     | {"rank": "whole", "batch": "whole", "rate": "number", "warmup": "number", "decay": "number"}
     | {"distillation": "number", "temperature": "number", "together": "whole"}
-    | {"rounds": "whole", "further": "whole", "seed": "whole"},
+    | {"rounds": "whole", "further": "whole", "smallest": "number", "seed": "whole"},
 }
 
 

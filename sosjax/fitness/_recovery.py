@@ -38,7 +38,8 @@ class Recovery:
         their weights.
       rounds: how often further members are sought near the front, by a forecast of what recovery
         makes of a sub-network that is learnt from those recovered before; 0: none.
-      further: new members for each task and round, at most.
+      further: new members for each task and round, at most; and, if there are rounds, as many drawn
+        at random that are recovered along with the first.
       smallest: a share of the whole network's costs; no further member is sought for being smaller.
       seed: of the order of examples, of low-rank updates and of the search for further members.
 
@@ -58,8 +59,8 @@ class Recovery:
     distillation: float = 0.5
     temperature: float = 2.0
     together: int = 32
-    rounds: int = 2
-    further: int = 12
+    rounds: int = 3
+    further: int = 6
     smallest: float = 0.01
     seed: int = 0
 
