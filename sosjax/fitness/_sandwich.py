@@ -147,14 +147,6 @@ class Sandwich:
         genes = jnp.ones(self.encoding.dimensions)
         return genes.at[: len(self.encoding.sizes)].set(self.adaptation.low)
 
-    def calibrated(self, params: Any, inputs: Array, real: Array | None) -> Any:
-        """Return the parameters with the whole network's moments, estimated on these examples."""
-        graph = self.kernel.graph
-        if not graph.statistics:
-            return params
-        _, moments = graph.features(params, inputs, self._full, True, real)
-        return with_leaves(params, named_leaves(params) | moments)
-
     def errors(
         self, params: Any, calibration: TaskBatch, unseen: TaskBatch, masks: list[Array]
     ) -> tuple[Float[Array, " T"], Float[Array, "T M"]]:

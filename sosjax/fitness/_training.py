@@ -10,15 +10,14 @@ import optax
 from .._tree import named_leaves, with_leaves
 from .._types import Array, Float, Int
 from ..graph._subject import Subject
+from ..space._encoding import Ratios
 from ._batch import TaskBatch
-from ._error import cross_entropy, error_rate, finite_share, unexplained
+from ._kernel import Calibrated, Kernel
 from ._loss import training_loss
 from ._low_rank import adapted, factors
 from ._recovery import Recovery
+from ._ridge import RidgeHead
 from ._trainable import trainable
-
-SENTENCES = 8
-"""Rows of tokens that are judged side by side: their outputs are large."""
 
 
 class Lesson(NamedTuple):
@@ -115,33 +114,13 @@ class Trainer:
 
         return jax.lax.scan(step, learner, order)
 
-    def calibrated(self, params: Any, inputs: Array, real: Array | None = None) -> Any:
-        """Return the parameters with moments of normalisations estimated on these examples."""
-        if not self.graph.statistics:
-            return params
-        full = [jnp.ones(size, bool) for size in self.graph.sizes]
-        _, moments = self.graph.features(params, inputs, full, True, real)
-        return with_leaves(params, named_leaves(params) | moments)
-
     def error(self, params: Any, task: TaskBatch) -> Float[Array, ""]:
-        """Return the error on a task's examples, as the fitness kernel counts it."""
-        if self.kind == "tokens":
-            weights = jnp.ones(len(task.inputs)) if task.real is None else task.real
-
-            def one(row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-                inputs, tokens, weight = row
-                nats, count = cross_entropy(self._outputs(params, inputs[None])[0], tokens)
-                return weight * nats, weight * count
-
-            rows = (task.inputs, task.targets, weights)
-            nats, counts = jax.lax.map(one, rows, batch_size=SENTENCES)
-            return finite_share(nats.sum(), counts.sum())
-        outputs = jax.lax.map(
-            lambda row: self._outputs(params, row[None])[0], task.inputs, batch_size=256
-        )
-        if self.kind == "values":
-            return unexplained(outputs, task.targets, task.valid, task.scale, task.real)
-        return error_rate(outputs, task.targets, task.valid, task.real)
+        """Return the error on a task's examples, as a search counts it."""
+        kernel = Kernel(self.graph, Ratios(self.graph.sizes), "raw", self.kind)
+        leaves, head = named_leaves(params), self.graph.head
+        own = None if head is None else RidgeHead(leaves[head.kernel], leaves[head.bias])
+        full = [jnp.ones(size, bool) for size in self.graph.sizes]
+        return kernel.error(params, task, full, Calibrated({}, own))
 
     def hard_loss(self, params: Any, task: TaskBatch, rows: Int[Array, " B"]) -> Float[Array, ""]:
         """Return the cross-entropy of classes on some of a task's examples."""

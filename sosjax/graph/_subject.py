@@ -146,6 +146,20 @@ class Subject:
         features, *moments = program.evaluate(values, targets)
         return features, dict(zip(self.buffers, moments, strict=True))
 
+    def recalibrated(self, params: Any, inputs: Any, weights: Any | None = None) -> Any:
+        """Return the parameters with the whole network's moments estimated from these inputs.
+
+        Args:
+          params: the full parameters.
+          inputs: [B, ...].
+          weights: as for `features`.
+        """
+        if not self.statistics:
+            return params
+        full = [np.ones(size, bool) for size in self.sizes]
+        _, moments = self.features(params, inputs, full, True, weights)
+        return with_leaves(params, named_leaves(params) | moments)
+
     def logits(self, params: Any, inputs: Any, masks: Masks) -> Any:
         """Return the output of the full network under masks; its head may have any classes."""
         network = self.graph.traced(params, (inputs,))

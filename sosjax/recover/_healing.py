@@ -79,7 +79,8 @@ class Healing:
             lesson, calibration, validation = jax.tree.map(lambda leaf: leaf[task], ward)
             learner, losses = self.trainer.study(patient.learner, there, lesson, orders[task])
             weights = self.trainer.weights(learner, there)
-            weights = self.trainer.calibrated(weights, calibration.inputs, calibration.real)
+            graph = self.trainer.graph
+            weights = graph.recalibrated(weights, calibration.inputs, calibration.real)
             error = self.trainer.error(weights, validation)
             better = error < patient.error
             lost = ~jnp.isfinite(losses).all() | ~jnp.isfinite(error)

@@ -187,8 +187,8 @@ class Adapting:
         each = -(-batch.inputs.shape[1] // len(batch.inputs))
         parts = (batch.inputs, batch.real)
         inputs, real = jax.tree.map(lambda leaf: leaf[:, :each].reshape(-1, *leaf.shape[2:]), parts)
-        calibrated = jax.jit(self.sandwich.calibrated)
-        return lambda params: calibrated(params, inputs, real)
+        recalibrated = jax.jit(self.problem.jat.graph.recalibrated)
+        return lambda params: recalibrated(params, inputs, real)
 
 
 def _told(facts: dict[str, Any]) -> str:
