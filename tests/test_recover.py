@@ -25,8 +25,12 @@ from sosjax._tree import named_leaves, with_leaves
 from sosjax.recover import _heal, _healing
 from sosjax.recover._bucket import buckets, placed
 from sosjax.recover._case import Case
+from sosjax.recover._forecast import forecast
 from sosjax.recover._heal import heal
 from sosjax.recover._recover import settings_of
+from sosjax.recover._rounds import LARGEST, averaged
+from sosjax.recover._rounds import recovered as recovered_in_rounds
+from sosjax.recover._seeking import genes_of, ratios_of
 from sosjax.recover._trial import full_params
 from sosjax.recover._ward import counts, orders, ward_of
 from sosjax.search._problem import Problem
@@ -81,6 +85,51 @@ def test_nothing_is_worse_on_validation_data_and_something_is_better():
             parameters == network().graph.cost(kept, len(task.classes))["parameters"]
             for task in found().tasks
         )
+
+
+def test_the_front_is_of_errors_held_against_those_of_others():
+    """After rounds by the forecast's mean, without by validation errors as they are."""
+    sets = found()
+    once = replace(RECOVERY, epochs=1)
+    trials = recovered_in_rounds(problem(), sets, once)
+    plain = [trial.healed.after for trial in trials]
+    assert averaged(problem(), trials, replace(once, rounds=0)).tolist() == plain
+    encoding = ratios_of(problem())
+    genes = genes_of(encoding, np.array([trial.member.scores.kept for trial in trials]))
+    tasks = np.array([trial.case.task for trial in trials])
+    told = forecast(genes, tasks, np.array(plain), counts(problem().validation)[tasks])
+    errors = averaged(problem(), trials, once)
+    for row, (own, task) in enumerate(zip(genes, tasks.tolist(), strict=True)):
+        assert errors[row] == pytest.approx(
+            float(np.exp(told(jnp.float32(own)[None], task)[0][0])), 1e-4
+        )
+    final = recover(network(), sets, make_data(), TASKS, once)
+    for number, task in enumerate(final.tasks):
+        rows = np.flatnonzero(tasks == number)
+        points = [[errors[row], *trials[row].member.scores.costs.values()] for row in rows]
+        best = {
+            tuple(trials[row].member.scores.kept)
+            for row, point in zip(rows, points, strict=True)
+            if not any(np.all(np.array(one) <= point) and one != point for one in points)
+        }
+        assert {one.scores.kept for one in task.members} == best
+
+
+def test_before_further_rounds_some_of_all_sizes_are_strewn():
+    """None without rounds; else of sizes that matter, and none twice."""
+    first = sum(len(task.members) for task in found().tasks)
+    once = replace(RECOVERY, epochs=1, rounds=0)
+    assert len(recovered_in_rounds(problem(), found(), once)) == first
+    trials = recovered_in_rounds(problem(), found(), replace(once, rounds=1, further=4))
+    assert len(trials) > first + 4
+    seen = set()
+    for trial in trials:
+        key = (trial.case.task, *(mask.tobytes() for mask in trial.member.masks))
+        assert key not in seen
+        seen.add(key)
+    for trial in trials[first : first + 8]:
+        jack = found().tasks[trial.case.task].jack
+        assert once.smallest <= trial.member.scores.parameters / jack.parameters <= LARGEST
 
 
 def test_masked_in_common_shapes_is_trained_alone():
