@@ -1,6 +1,8 @@
 """Tiny networks with random weights, and one place for the settings of JAX and hypothesis."""
 
 import getpass
+import hashlib
+import platform
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,10 +20,17 @@ from sosjax.graph._head import Head, Statistics
 from sosjax.graph._subject import subject
 from sosjax.models import built, jat_of, load, save
 
-jax.config.update(
-    "jax_compilation_cache_dir",
-    str(Path(tempfile.gettempdir()) / f"sosjax-tests-{getpass.getuser()}"),
-)
+
+def cache_folder():
+    """Return where programs of this processor are kept: on another one they may crash."""
+    known = Path("/proc/cpuinfo")
+    kind = known.read_text().split("\n\n")[0] if known.exists() else platform.processor()
+    kind = "\n".join(line for line in kind.splitlines() if line.startswith(("flags", "model")))
+    digest = hashlib.sha256(kind.encode()).hexdigest()[:8]
+    return Path(tempfile.gettempdir()) / f"sosjax-tests-{getpass.getuser()}-{digest}"
+
+
+jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 # The tests compile far longer than they run.
 jax.config.update("jax_disable_most_optimizations", True)
