@@ -119,6 +119,7 @@ def main() -> None:
     for seed in range(asked.seeds):
         tell(f"seed {seed}")
         seeds.append(one_seed(flagship, seed, asked.cache, asked.torch, tell))
+        jax.clear_caches()  # compiled programs are some gigabytes a seed
         elapsed = (time.perf_counter() - start) / (seed + 1)
         left = (asked.seeds - seed - 1) * elapsed / 60
         tell(f"seed {seed} done; {left:.0f} minutes left at this pace")
