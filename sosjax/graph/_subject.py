@@ -219,7 +219,8 @@ class Subject:
           masks: for each group a boolean array [size].
 
         Returns:
-          Parameters like `params`; what the masks leave out stays as it is there.
+          Parameters like `params`, those leaves as NumPy arrays: every sub-network has shapes of
+          its own, and JAX would compile programs for each. What the masks leave out stays as it is.
         """
         if not small:
             return params
@@ -227,13 +228,7 @@ class Subject:
         resized = self.resized(self.outputs(params))
         kept = named_leaves(self.graph.cut_params(places, masks, resized))
         full = named_leaves(params)
-        grown = {
-            name: jax.numpy.ravel(full[name])
-            .at[kept[name].ravel()]
-            .set(jax.numpy.ravel(leaf))
-            .reshape(full[name].shape)
-            for name, leaf in small.items()
-        }
+        grown = {name: _put(full[name], kept[name], leaf) for name, leaf in small.items()}
         return with_leaves(params, full | grown)
 
     def certify(self, params: Any, masks: Masks, inputs: Any) -> Certificate:
@@ -371,3 +366,10 @@ def _check_output(program: Program, head: Head) -> None:
         "`apply` must return logits: features times `head.kernel` plus `head.bias` and nothing "
         f"after that, such as a softmax or a scale; got {last.name if last else 'nothing'!r} last.",
     )
+
+
+def _put(full: Any, places: np.ndarray, leaf: Any) -> np.ndarray:
+    """Return a full leaf with a small one's entries at these places of its flat self."""
+    grown = np.array(full)
+    grown.reshape(-1)[places.ravel()] = np.asarray(leaf).ravel()
+    return grown

@@ -55,7 +55,8 @@ def case_of(jat: Jat, number: int, member: Member) -> Case:
 def full_params(jat: Jat, member: Member) -> Any:
     """Return a member's leaves at full size."""
     leaves = member.leaves(named_leaves(jat.params), jat.graph.head)
-    return jat.graph.expanded(with_leaves(jat.params, leaves), member.weights, member.masks)
+    params = jax.tree.map(np.asarray, with_leaves(jat.params, leaves))
+    return jat.graph.expanded(params, member.weights, member.masks)
 
 
 def unbeaten(trials: Sequence[Trial], errors: Sequence[float] | np.ndarray) -> list[int]:
