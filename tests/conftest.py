@@ -35,6 +35,19 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 # The tests compile far longer than they run.
 jax.config.update("jax_disable_most_optimizations", True)
 
+MAPS = 20_000
+"""Memory maps of a process that is told to let its compiled programs go; Linux allows 65,530."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs_let_go():
+    """Forget compiled programs before there are too many: each is mapped, and XLA would crash."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_text().splitlines()) > MAPS:
+        jax.clear_caches()
+
+
 settings.register_profile(
     "sosjax",
     max_examples=20,
