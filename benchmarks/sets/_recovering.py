@@ -103,7 +103,7 @@ def with_rounds(
 def unbeaten(trials: Sequence[Trial], errors: np.ndarray) -> np.ndarray:
     """Return which trials no other beats on error and one of the costs."""
     each = [
-        undominated(errors, [getattr(trial.member.scores, cost) for trial in trials])
+        undominated(errors.tolist(), [getattr(trial.member.scores, cost) for trial in trials])
         for cost in COSTS
     ]
     return np.logical_or.reduce(each)
