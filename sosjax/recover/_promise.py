@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._types import Array, Float
 from ..pareto._hypervolume import hypervolume
 
 MARGIN = 0.1
@@ -28,17 +29,11 @@ def promising(points: np.ndarray, known: np.ndarray, count: int) -> list[int]:
     reference = jnp.asarray(high + MARGIN * np.maximum(high - low, 1e-6), jnp.float32)
     there = np.concatenate([known, np.full((count, points.shape[1]), np.inf)]).astype(np.float32)
 
-    @jax.jit
-    def volumes(there: jax.Array) -> jax.Array:
-        def of(row: jax.Array) -> jax.Array:
-            return hypervolume(jnp.concatenate([there, row[None]]), reference)
-
-        return jax.lax.map(of, jnp.asarray(np.concatenate([points, known[:1]]), jnp.float32))
-
+    # The last row is known, and adds nothing but rounding.
+    rows = jnp.asarray(np.concatenate([points, known[:1]]), jnp.float32)
     chosen: list[int] = []
     for place in range(len(known), len(there)):
-        found = np.asarray(volumes(jnp.asarray(there)), np.float64)
-        # The last row is known, and adds nothing but rounding.
+        found = np.asarray(_volumes(jnp.asarray(there), rows, reference), np.float64)
         gains = found[:-1] - found[-1]
         best = int(gains.argmax())
         if gains[best] <= 1e-6 * found[-1]:
@@ -46,3 +41,13 @@ def promising(points: np.ndarray, known: np.ndarray, count: int) -> list[int]:
         chosen.append(best)
         there[place] = points[best]
     return chosen
+
+
+@jax.jit
+def _volumes(
+    there: Float[Array, "N K"], rows: Float[Array, "M K"], reference: Float[Array, " K"]
+) -> Float[Array, " M"]:
+    """Return the hypervolume of what there is with each of the rows."""
+    return jax.lax.map(
+        lambda row: hypervolume(jnp.concatenate([there, row[None]]), reference), rows
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._types import Array
 from ..fitness._recovery import Recovery
-from ..search._judge import Candidates, calibrated
+from ..search._judge import calibrated, candidates
 from ..search._problem import Problem
 from ..sets._member import Member
 from ..sets._set_of_sets import SetOfSets
@@ -118,9 +118,8 @@ def _further(
     rows = np.array([[*own, *[0] * (width - len(own))] for own in chosen])
     wanted = np.array([[place < len(own) for place in range(width)] for own in chosen])
     drawn = jnp.asarray(np.take_along_axis(genotypes, rows[..., None], 1))
-    decode = jax.vmap(jax.vmap(encoding.decode, in_axes=(0, None)))
-    masks = jax.jit(decode)(drawn, ranking([score.mean(1) for score in problem.scores]))
-    members = calibrated(problem, Candidates(masks, jnp.asarray(wanted)))
+    rankings = ranking([score.mean(1) for score in problem.scores])
+    members = calibrated(problem, candidates(encoding, drawn, rankings, jnp.asarray(wanted)))
     return [(task, member) for task, own in enumerate(members) for member in own]
 
 
@@ -133,10 +132,11 @@ def _fresh(kept: Array, taken: np.ndarray) -> np.ndarray:
 
 def _fronts(problem: Problem, trials: Sequence[Trial], genes: np.ndarray) -> Array:
     """Return the genes of every task's unbeaten members, repeated to one number: [T, M, D]."""
-    errors, fronts = np.array([trial.healed.after for trial in trials]), []
+    fronts = []
     for number in range(len(problem.tasks)):
         rows = [row for row, trial in enumerate(trials) if trial.case.task == number]
-        best = unbeaten([trials[row] for row in rows], errors[np.array(rows)])
+        own = [trials[row] for row in rows]
+        best = unbeaten(own, [trial.healed.after for trial in own])
         fronts.append(genes[np.array(rows)[best]])
     most = max(map(len, fronts))
     repeated = [front[np.arange(most) % len(front)] for front in fronts]
