@@ -141,7 +141,7 @@ def test_what_precedes_the_masks_is_computed_once_for_a_chunk(monkeypatch):
 
 
 def test_cpu_takes_one_at_a_time(monkeypatch):
-    assert Kernel(network().graph, Ratios(network().graph.sizes), chunk=8).lanes == 1
+    assert Kernel(network().graph, Ratios(network().graph.sizes), chunk=8).lanes is None
     monkeypatch.setattr(kernels.jax, "default_backend", lambda: "gpu")
     assert Kernel(network().graph, Ratios(network().graph.sizes), chunk=8).lanes == 8
 

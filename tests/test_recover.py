@@ -22,7 +22,7 @@ from problem import (
 
 from sosjax import InputError, Recovery, certify, load_sets, recover, save_sets, shrink
 from sosjax._tree import named_leaves, with_leaves
-from sosjax.recover import _heal, _healing
+from sosjax.recover import _arrival, _heal
 from sosjax.recover._bucket import buckets, placed
 from sosjax.recover._case import Case
 from sosjax.recover._forecast import forecast
@@ -286,7 +286,7 @@ def test_steps_are_adams(monkeypatch):
     leaves = named_leaves(jat.params)
     own = {"head/kernel": leaves["head/kernel"][:, :3], "head/bias": leaves["head/bias"][:3]}
     params = with_leaves(jat.params, leaves | own)
-    monkeypatch.setattr(_healing, "SHARPNESS", (1.0,))
+    monkeypatch.setattr(_arrival, "SHARPNESS", (1.0,))
     batch = tiny.training(16)
 
     def loss(params):

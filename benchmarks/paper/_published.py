@@ -116,7 +116,7 @@ class Evolution:
       generations: how often children follow the first population.
       low: lowest share of genes that are on in the first population.
       high: highest share.
-      lanes: candidates side by side.
+      lanes: candidates side by side; `None`: one after the other.
     """
 
     quarters: Quarters
@@ -124,7 +124,7 @@ class Evolution:
     generations: int
     low: float = 0.0
     high: float = 1.0
-    lanes: int = 1
+    lanes: int | None = None
 
     @partial(jax.jit, static_argnums=0)
     def run(
@@ -180,8 +180,7 @@ class Evolution:
                 left = whole - self.quarters.weights + self.quarters.left(bits)
                 return jnp.stack([error(self.quarters, params, task, bits), jnp.log10(left)])
 
-            lanes = self.lanes if self.lanes > 1 else None
-            return jax.lax.map(one, rows, batch_size=lanes)
+            return jax.lax.map(one, rows, batch_size=self.lanes)
 
         rows = population.reshape(len(batch.inputs), -1, population.shape[-1])
         return jax.lax.map(one_task, (batch, dense, rows)).reshape(-1, 2)

@@ -91,14 +91,15 @@ class Kernel:
         require_number("search.penalty", self.penalty, 1e-4)
 
     @property
-    def lanes(self) -> int:
-        """Candidates side by side on this backend.
+    def lanes(self) -> int | None:
+        """Candidates side by side on this backend; `None`: one after the other.
 
-        One on a CPU: then every candidate runs the same arithmetic whatever the chunk, and the
-        sets do not depend on it. Side by side, sums are taken in another order, and an example
-        whose two best logits differ in the last bit may change sides.
+        So it is on a CPU: every candidate runs the same arithmetic whatever the chunk, and the
+        sets do not depend on it; an axis of length one would only take time to compile. Side by
+        side, sums are taken in another order, and an example whose two best logits differ in the
+        last bit may change sides.
         """
-        return 1 if jax.default_backend() == "cpu" else self.chunk
+        return None if jax.default_backend() == "cpu" else self.chunk
 
     def solved(self, params: Any, batch: TaskBatch) -> TaskBatch:
         """Solve a head for the whole network on every task's examples, and say how it was fitted.

@@ -122,11 +122,6 @@ class Trainer:
         full = [jnp.ones(size, bool) for size in self.graph.sizes]
         return kernel.error(params, task, full, Calibrated({}, own))
 
-    def hard_loss(self, params: Any, task: TaskBatch, rows: Int[Array, " B"]) -> Float[Array, ""]:
-        """Return the cross-entropy of classes on some of a task's examples."""
-        outputs = jnp.where(task.valid, self._outputs(params, task.inputs[rows]), -1e9)
-        return optax.softmax_cross_entropy(outputs, task.targets[rows]).mean()
-
     def _outputs(self, params: Any, inputs: Array, estimate: bool = False) -> Array:
         full = [jnp.ones(size, bool) for size in self.graph.sizes]
         features, _ = self.graph.features(params, inputs, full, estimate)

@@ -15,6 +15,7 @@ from ..fitness._recovery import Recovery
 from ..fitness._training import Trainer
 from ..search._checkpoint import load_checkpoint, save_checkpoint
 from ..search._problem import Problem
+from ._arrival import arrived
 from ._bucket import Bucket, buckets, cropped, placed, widened
 from ._case import Case, Healed
 from ._healing import Healing, Patient
@@ -44,6 +45,7 @@ def heal(
     """
     recovery = recovery.suited(problem.jat.graph)
     ward = ward_of(problem, recovery)
+    cases, errors = arrived(problem, ward, cases)
     found: dict[int, Healed] = {}
     outputs = ward.lessons.task.valid.shape[1]
     examples = 3.0 * recovery.epochs * steps(ward.lessons.task, recovery) * recovery.batch
@@ -54,8 +56,8 @@ def heal(
         bucket = sorted_in[number]
         name = f"bucket {number + 1} of {len(sorted_in)}, {len(bucket.rows)} members"
         own_place = None if place is None else place / f"bucket-{number:03d}"
-        own = [cases[row] for row in bucket.rows]
-        return _Bucketful(problem, ward, recovery, bucket, own).run(own_place, name, tell)
+        own, before = zip(*((cases[row], errors[row]) for row in bucket.rows), strict=True)
+        return _Bucketful(problem, ward, recovery, bucket, own, before).run(own_place, name, tell)
 
     for bucket, healed in zip(sorted_in, side_by_side(run, len(sorted_in), progress), strict=True):
         found |= dict(zip(bucket.rows, healed, strict=True))
@@ -66,10 +68,16 @@ class _Bucketful:
     """One bucket's members, their programs and their checkpoints."""
 
     def __init__(
-        self, problem: Problem, ward: Ward, recovery: Recovery, bucket: Bucket, cases: list[Case]
+        self,
+        problem: Problem,
+        ward: Ward,
+        recovery: Recovery,
+        bucket: Bucket,
+        cases: Sequence[Case],
+        before: Sequence[float],
     ) -> None:
         self.problem, self.ward, self.recovery = problem, ward, recovery
-        self.bucket, self.cases = bucket, cases
+        self.bucket, self.cases, self.before = bucket, cases, np.array(before, np.float32)
         total = steps(ward.lessons.task, recovery) * recovery.epochs
         trainer = Trainer(bucket.graph, problem.kind, recovery, total)
         self.healing = Healing(trainer, recovery.patience, problem.kernel.lanes)
@@ -86,8 +94,8 @@ class _Bucketful:
         """Train from the newest checkpoint, or from the start, to the last epoch."""
         start, keys = time.monotonic(), jax.random.key(self.recovery.seed)
         keys = jax.random.split(keys, len(self.cases))
-        first = jax.jit(self.healing.admit)(keys, self.params, self.tasks, self.ward)
-        before, patients, done = np.asarray(first.error), first, 0
+        first = jax.jit(self.healing.admit)(keys, self.params, self.before)
+        patients, done = first, 0
         if place is not None:
             place.parent.mkdir(parents=True, exist_ok=True)
             kept, warnings = load_checkpoint(place, (jnp.zeros((), jnp.int32), first))
@@ -104,10 +112,10 @@ class _Bucketful:
                 save_checkpoint(place, done, (jnp.int32(done), patients))
             error = float(np.asarray(patients.error).mean())
             text = f"recovering {name}: epoch {done} of {self.recovery.epochs}, mean validation "
-            text += f"error {error:.4f} ({before.mean():.4f} before)"
+            text += f"error {error:.4f} ({self.before.mean():.4f} before)"
             progress({"event": f"{text}, {time.monotonic() - start:.0f} s"})
         self._warn(patients, progress)
-        return self._healed(patients, before)
+        return self._healed(patients)
 
     def _warn(self, patients: Patient, progress: Progress) -> None:
         """Name the members whose numbers went beyond all bounds."""
@@ -122,7 +130,7 @@ class _Bucketful:
         rests = np.asarray(patients.lost | (patients.stale >= self.recovery.patience))
         return bool(rests.all())
 
-    def _healed(self, patients: Patient, before: np.ndarray) -> list[Healed]:
+    def _healed(self, patients: Patient) -> list[Healed]:
         patients = jax.tree.map(np.asarray, patients._replace(learner=None))
         graph = self.problem.jat.graph
         found = []
@@ -136,7 +144,7 @@ class _Bucketful:
                     weights={name: np.asarray(leaf) for name, leaf in named_leaves(own).items()},
                     epoch=int(patients.epoch[row]),
                     lost=bool(patients.lost[row]),
-                    before=float(before[row]),
+                    before=float(self.before[row]),
                     after=float(patients.error[row]),
                 )
             )

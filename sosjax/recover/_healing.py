@@ -6,13 +6,9 @@ from typing import Any, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from .._tree import named_leaves, with_leaves
 from .._types import Array, Int
-from ..fitness._training import Learner, Lesson, Trainer
+from ..fitness._training import Learner, Trainer
 from ._ward import Ward
-
-SHARPNESS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""A head in closed form foretells shares; as log odds they are too close by one of these."""
 
 
 class Patient(NamedTuple):
@@ -43,26 +39,22 @@ class Healing:
     Attributes:
       trainer: one member's training.
       patience: a member rests after so many epochs without a better one.
-      lanes: members side by side.
+      lanes: members side by side; `None`: one after the other.
     """
 
     trainer: Trainer
     patience: int
-    lanes: int
+    lanes: int | None
 
-    def admit(self, keys: Array, params: Any, tasks: Int[Array, " M"], ward: Ward) -> Patient:
-        """Return members [M] at the start."""
+    def admit(self, keys: Array, params: Any, errors: Array) -> Patient:
+        """Return members [M] at the start, with their errors as they came."""
 
-        def one(row: Any) -> Patient:
-            key, params, number = row
-            lesson, _, validation = jax.tree.map(lambda leaf: leaf[number], ward)
-            params = self._sharpened(params, lesson)
-            error = self.trainer.error(params, validation)
-            learner = self.trainer.learner(params, key)
+        def one(key: Array, params: Any, error: Array) -> Patient:
             zero = jnp.zeros((), jnp.int32)
+            learner = self.trainer.learner(params, key)
             return Patient(learner, params, error, zero, zero, ~jnp.isfinite(error))
 
-        return jax.lax.map(one, (keys, params, tasks), batch_size=self.lanes)
+        return jax.vmap(one)(keys, params, errors)
 
     def epoch(
         self,
@@ -100,21 +92,3 @@ class Healing:
             return jax.lax.cond(rests, lambda: patient, lambda: treated(patient, there, task))
 
         return jax.lax.map(one, (patients, there, tasks), batch_size=self.lanes)
-
-    def _sharpened(self, params: Any, lesson: Lesson) -> Any:
-        """Return the parameters with the head's outputs turned into log odds, for classes."""
-        head = self.trainer.graph.head
-        if self.trainer.kind != "classes" or head is None:
-            return params
-        rows = jnp.arange(min(256, len(lesson.task.inputs)))
-
-        def scaled(factor: Array) -> Any:
-            leaves = named_leaves(params)
-            own = {name: factor * leaves[name] for name in (head.kernel, head.bias)}
-            return with_leaves(params, leaves | own)
-
-        factors = jnp.asarray(SHARPNESS)
-        losses = jax.lax.map(
-            lambda one: self.trainer.hard_loss(scaled(one), lesson.task, rows), factors
-        )
-        return scaled(factors[jnp.argmin(losses)])

@@ -9,15 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._tree import named_leaves, with_leaves
-from .._types import Array
-from ..fitness._kernel import Calibrated
-from ..fitness._ridge import RidgeHead
 from ..models._jat import Jat
 from ..pareto._dominance import nondominated
 from ..search._judge import share
 from ..search._problem import Problem
 from ..sets._member import Member
-from ._bucket import widened
+from ._arrival import evaluated
 from ._case import Case, Healed
 
 
@@ -77,7 +74,8 @@ def error_on_test(problem: Problem) -> Callable[[int, Member], float]:
 
     def error(number: int, member: Member) -> float:
         task = jax.tree.map(lambda leaf: leaf[number], problem.test)
-        params, masks, own = _evaluated(problem, member, task.valid.shape[0])
+        case = case_of(problem.jat, number, member)
+        params, masks, own = evaluated(problem, case, task.valid.shape[0])
         return share(judged(params, task, masks, own))
 
     return error
@@ -100,20 +98,3 @@ def told(
         scores = replace(after.scores, test_error=now, test_error_before=before)
         found.append(replace(after, scores=scores))
     return tuple(found)
-
-
-def _evaluated(
-    problem: Problem, member: Member, outputs: int
-) -> tuple[Any, list[Array], Calibrated]:
-    """Return full parameters, masks and head, as the kernel takes them."""
-    jat, head = problem.jat, problem.jat.graph.head
-    leaves = named_leaves(widened(full_params(jat, member), head, outputs))
-    own = None
-    if head is not None:
-        own = RidgeHead(jnp.asarray(leaves[head.kernel]), jnp.asarray(leaves[head.bias]))
-        whole = named_leaves(jat.params)
-        leaves |= {name: whole[name] for name in (head.kernel, head.bias)}
-    params = jax.tree.map(jnp.asarray, with_leaves(jat.params, leaves))
-    statistics = {name: named_leaves(params)[name] for name in jat.graph.buffers}
-    masks = [jnp.asarray(np.asarray(mask)) for mask in member.masks]
-    return params, masks, Calibrated(statistics, own)
