@@ -22,6 +22,7 @@ from problem import (
 
 from sosjax import InputError, Recovery, certify, load_sets, recover, save_sets, shrink
 from sosjax._tree import named_leaves, with_leaves
+from sosjax.fitness._kernel import Kernel
 from sosjax.recover import _arrival, _heal
 from sosjax.recover._bucket import buckets, placed
 from sosjax.recover._case import Case
@@ -31,8 +32,9 @@ from sosjax.recover._recover import settings_of
 from sosjax.recover._rounds import LARGEST, averaged
 from sosjax.recover._rounds import recovered as recovered_in_rounds
 from sosjax.recover._seeking import genes_of, ratios_of
-from sosjax.recover._trial import full_params
+from sosjax.recover._trial import case_of, full_params
 from sosjax.recover._ward import counts, orders, ward_of
+from sosjax.search._judge import Candidates, calibrated
 from sosjax.search._problem import Problem
 
 RECOVERY = Recovery(epochs=3, batch=16, rate=1e-2, rounds=1, further=3)
@@ -152,6 +154,25 @@ def test_masked_in_common_shapes_is_trained_alone():
     logits = bucket.graph.graph.apply(params, make_data().test.inputs)
     np.testing.assert_allclose(logits, alone(make_data().test.inputs), atol=1e-4)
     del ward
+
+
+def test_side_by_side_is_one_after_the_other_with_a_block_gone(monkeypatch):
+    """As on an accelerator, where three members come as two and one."""
+    settings = replace(settings_of(found()), depth=True)
+    whole = Problem(network(), make_data(), TASKS, settings)
+    sizes = (*whole.encoding.sizes, *(1 for _ in range(whole.encoding.blocks)))
+    masks = [jnp.ones((len(TASKS), 2, size), bool) for size in sizes]
+    masks[-1] = masks[-1].at[:].set(False)
+    wanted = jnp.asarray([[True, True], *[[True, False]] * (len(TASKS) - 1)])
+    members = calibrated(whole, Candidates(masks, wanted))
+    cases = [case_of(network(), task, one) for task, own in enumerate(members) for one in own][:3]
+    recovery = replace(RECOVERY, epochs=2)
+    plain = heal(whole, cases, recovery)
+    assert any(leaf.size == 0 for leaf in plain[0].weights.values())
+    monkeypatch.setattr(Kernel, "lanes", property(lambda self: 2))
+    for one, other in zip(plain, heal(whole, cases, recovery), strict=True):
+        assert one.before == other.before and abs(one.after - other.after) < 0.1
+        assert one.epoch > 0 or other.epoch == 0
 
 
 @pytest.mark.parametrize("parts", ["all", "norms", "low-rank"])

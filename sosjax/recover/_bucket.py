@@ -121,7 +121,10 @@ def _cut(jat: Jat, wide: Masks, classes: int) -> tuple[Subject, str]:
     example = jax.ShapeDtypeStruct((1, *graph.inputs.shape), graph.inputs.dtype)
     jaxpr = jax.make_jaxpr(small.apply)(small.params, example)
     constants = "".join(np.asarray(one).tobytes().hex() for one in jaxpr.consts)
-    cut = subject(trace(small.apply, small.params, example), graph.statistics, graph.head)
+    leaves = named_leaves(small.params)
+    # Of a block that is gone nothing is estimated.
+    left = tuple(pair for pair in graph.statistics if leaves[pair.mean].size > 0)
+    cut = subject(trace(small.apply, small.params, example), left, graph.head)
     return cut, f"{jaxpr}{constants}"
 
 

@@ -1,11 +1,13 @@
 """Whole buckets of members in training: one program an epoch, the best epoch kept."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
 
+from .._tree import concatenate
 from .._types import Array, Int
 from ..fitness._training import Learner, Trainer
 from ._ward import Ward
@@ -91,4 +93,24 @@ class Healing:
             rests = patient.lost | (patient.stale >= self.patience)
             return jax.lax.cond(rests, lambda: patient, lambda: treated(patient, there, task))
 
-        return jax.lax.map(one, (patients, there, tasks), batch_size=self.lanes)
+        return _visited(one, (patients, there, tasks), self.lanes)
+
+
+def _visited(one: Callable[[Any], Any], rows: Any, lanes: int | None) -> Any:
+    """Call `one` with every row, so many side by side.
+
+    As `lax.map` does, which cannot divide the leaves of a block that is gone: they have no entries.
+    """
+    if lanes is None:
+        return jax.lax.map(one, rows)
+    count = len(jax.tree.leaves(rows)[0])
+    lanes = min(lanes, count)
+    whole = count - count % lanes
+    parts = jax.tree.map(
+        lambda leaf: leaf[:whole].reshape(whole // lanes, lanes, *leaf.shape[1:]), rows
+    )
+    found = jax.lax.map(jax.vmap(one), parts)
+    found = jax.tree.map(lambda leaf: leaf.reshape(whole, *leaf.shape[2:]), found)
+    if whole == count:
+        return found
+    return concatenate(found, jax.vmap(one)(jax.tree.map(lambda leaf: leaf[whole:], rows)))
