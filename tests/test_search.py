@@ -343,6 +343,11 @@ def test_existing_folder_is_refused(tmp_path, compiled):
         ),
         ({"rmp": float("nan")}, "`search.rmp` must be a number from 0 to 1, got nan."),
         ({"low": 0.6, "high": 0.5}, "`search.high` must be a number from 0.6 to 1, got 0.5."),
+        ({"uniform": 42}, "`search.uniform` must be a whole number from 0 to 40, got 42."),
+        (
+            {"uniform": 1, "encoding": "bits"},
+            "`search.uniform` must be a whole number from 0 to 0, got 1.",
+        ),
         (
             {"strategy": "mo-mfa"},
             "`search.strategy` must be one of mo-mfea, mo-mfea-ii, adaptive-de, random, ARS, "
@@ -417,3 +422,16 @@ def test_facts_are_json(tmp_path):
     assert {name: content[name] for name in asdict(SETTINGS)} == json.loads(
         json.dumps(asdict(SETTINGS))
     )
+
+
+def test_the_first_sub_networks_may_keep_one_share_of_every_group():
+    settings = replace(SETTINGS, population=8, generations=0, uniform=8, low=0.2)
+    sets = search(network(), make_data(), TASKS, ENVIRONMENTS, settings)
+    sizes = [group["size"] for group in sets.facts["network"]["groups"]]
+    shares = max(sizes) ** (np.linspace(0.2, 1.0, 8) - 1)
+    uniform = {
+        tuple(np.clip(np.round(share * np.array(sizes)), 1, sizes).astype(int).tolist())
+        for share in shares
+    }
+    kept = {member.scores.kept for task in sets.tasks for member in task.members}
+    assert kept <= uniform and len(kept) > 1

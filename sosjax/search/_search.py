@@ -33,7 +33,7 @@ from ._problem import Problem
 from ._run_folder import RunFolder
 from ._settings import Settings
 from ._strategies import make_strategy
-from ._uniform import uniform_candidates
+from ._uniform import uniform_candidates, uniform_genotypes
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -175,6 +175,15 @@ class _Search:
     def _sample(self, key: Array, count: int) -> Array:
         return self.encoding.sample(key, count, self.settings.low, self.settings.high)
 
+    def _first(self, key: Array, count: int) -> Array:
+        """Return the first genotypes of all tasks, each task's together."""
+        first, settings = self._sample(key, count), self.settings
+        if settings.uniform == 0:
+            return first
+        shares = uniform_genotypes(self.problem, settings.uniform, settings.low, settings.high)
+        rows = first.reshape(len(self.problem.tasks), -1, first.shape[-1])
+        return rows.at[:, : settings.uniform].set(shares).reshape(first.shape)
+
     @property
     def encoding(self) -> AbstractEncoding:
         return self.problem.encoding
@@ -250,7 +259,7 @@ class _Search:
         key = jax.random.fold_in(key, state.generation)
         sample_key, ask_key, tell_key = jax.random.split(key, 3)
         children, memory = self.strategy.ask(ask_key, state.strategy, self.params)
-        first = self._sample(sample_key, len(children))
+        first = self._first(sample_key, len(children))
         children = jnp.where(state.generation == 0, first, children)
         tasks = len(self.problem.tasks)
         rows = children.reshape(tasks, -1, children.shape[-1])

@@ -47,6 +47,9 @@ class Settings:
       low: lowest mean gene of an individual of the initial population, in [0, 1]: the share of
         kept units with bits; with ratios size^gene units are kept, and genes spread around it.
       high: highest mean gene.
+      uniform: so many of each task's first sub-networks keep the same share of every group instead,
+        between what `low` and `high` keep of the largest; with `"ratios"` alone. Where evaluations
+        are few, the sets then begin with what a uniform cut finds.
       chunk: candidates side by side on an accelerator; a CPU takes them one at a time.
       checkpoint_every: generations between two checkpoints.
       seed: of everything random.
@@ -70,6 +73,7 @@ class Settings:
     directions: int = 4
     low: float = 0.0
     high: float = 1.0
+    uniform: int = 0
     chunk: int = 8
     checkpoint_every: int = 2
     seed: int = 0
@@ -123,6 +127,8 @@ class Settings:
         require_number("search.directions", self.directions, 1, whole=True)
         require_number("search.low", self.low, 0, 1)
         require_number("search.high", self.high, self.low, 1)
+        most = self.population if self.encoding == "ratios" else 0
+        require_number("search.uniform", self.uniform, 0, most, whole=True)
         require_number("search.chunk", self.chunk, 1, whole=True)
         require_number("search.checkpoint_every", self.checkpoint_every, 1, whole=True)
         require_number("search.seed", self.seed, 0, 2**32 - 1, whole=True)

@@ -33,6 +33,19 @@ def uniform_candidates(problem: Problem, rankings: list[Array], count: int = COU
     return candidates(grid, genotypes, rankings, jnp.ones(genotypes.shape[:2], bool))
 
 
+def uniform_genotypes(problem: Problem, count: int, low: float, high: float) -> Array:
+    """Return genotypes [count, D] of one share of all groups each, evenly spread on a log axis.
+
+    Args:
+      problem: says what genes mean.
+      count: how many shares.
+      low: the gene of the largest group in the last.
+      high: the same in the first.
+    """
+    grid = _grid(problem)
+    return grid.uniform(max(grid.sizes) ** (np.linspace(high, low, count) - 1.0))
+
+
 def global_candidates(problem: Problem, cost: str | None, count: int = COUNT) -> Candidates:
     """Return candidates of one threshold for all groups each, for every task.
 
