@@ -16,7 +16,13 @@ CLASSES = ("ant", "bee", "cat", "dog", "eel", "fox")
 TASKS = (Task("legs", ("ant", "cat", "dog")), Task("wings <&> / ../x", ("bee", "eel")))
 ENVIRONMENTS = (Environment("watch", bytes=1500), Environment("any", parameters=1e9))
 SETTINGS = Settings(
-    population=6, generations=3, images=48, calibration=64, checkpoint_every=2, chunk=2
+    fitness="recalibrated",
+    population=6,
+    generations=3,
+    images=48,
+    calibration=64,
+    checkpoint_every=2,
+    chunk=2,
 )
 ARCHITECTURE = {
     "family": "resnet",

@@ -74,7 +74,9 @@ def test_objectives_are_shares_and_then_costs(objectives):
         Settings(objectives=objectives)
 
 
-def test_nothing_to_compensate_is_refused():
+def tied():
+    """Return a network without a weight of its own for what may be removed, and its data."""
+
     def shared(params, inputs):
         hidden = jax.nn.relu(inputs @ params["up"])
         hidden = hidden @ params["down"] + jax.nn.tanh(hidden) @ params["down"]
@@ -88,7 +90,21 @@ def test_nothing_to_compensate_is_refused():
     head = sosjax.Head("head/kernel", "head/bias")
     jat = Jat(shared, params, input_shape=(3,), head=head, protect="head*", name="tied")
     split = Split(np.zeros((8, 3), np.float32), (np.arange(8) % 2).astype(np.int32))
-    data = Dataset("none", ("a", "b"), split, split, split)
+    return jat, Dataset("none", ("a", "b"), split, split, split)
+
+
+def test_a_fitness_that_suits_the_network_is_taken_if_none_is_named():
+    assert Settings().fitness is None
+    assert Settings(fitness="raw").suited(network().graph).fitness == "raw"
+    assert Settings().suited(tied()[0].graph).fitness == "recalibrated"
+    settings = replace(SETTINGS, fitness=None, population=4, generations=0)
+    sets = sosjax.search(network(), make_data(), TASKS, (), settings)
+    assert sets.facts["fitness"] == "compensated"
+    assert all(member.weights for task in sets.tasks for member in task.members)
+
+
+def test_nothing_to_compensate_is_refused():
+    jat, data = tied()
     with pytest.raises(InputError) as caught:
         sosjax.search(jat, data, [Task("both", ("a", "b"))], (), SHORT)
     assert str(caught.value) == (

@@ -11,7 +11,7 @@ import torch  # pyright: ignore[reportMissingImports]
 
 from sosjax import Member, Recovery
 from sosjax._tree import named_leaves
-from sosjax.recover._healing import SHARPNESS
+from sosjax.recover._arrival import SHARPNESS
 from sosjax.recover._trial import full_params
 from sosjax.recover._ward import Ward, orders, ward_of
 from sosjax.search._problem import Problem

@@ -50,6 +50,8 @@ class Problem:
         Raises:
           InputError: the fitness is not one for this network and these examples.
         """
+        settings = settings.suited(jat.graph)
+        assert settings.fitness is not None
         self.jat, self.settings = jat, settings
         self.tasks = tuple(task.on(data) for task in tasks)
         check_fitness(jat, self.tasks, settings)

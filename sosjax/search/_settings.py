@@ -1,11 +1,12 @@
 """The settings of a search: static, frozen, checked when they are made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from .._errors import require, require_known, require_number, require_unique
 from ..fitness._kernel import JUDGEMENTS, MODES, OBJECTIVES
+from ..graph._subject import Subject
 from ..space._encoding import ENCODINGS
 from ..space._importance import RANKINGS
 from ..strategies import ALGORITHMS
@@ -34,8 +35,9 @@ class Settings:
         `"ratios"` (bits, and the uniform baseline, mix them evenly).
       shared_ranking: whether all tasks have the same ranking, the mean of theirs.
       fitness: `"recalibrated"` (BatchNorm's moments and the head are fitted to each sub-network),
-        `"compensated"` (so are the weights that read from removed units, which takes longer), or
-        `"raw"` as in the paper.
+        `"compensated"` (so are the weights that read from removed units, which takes longer and
+        agrees better with what recovery makes of it), or `"raw"` as in the paper; `None`:
+        `"compensated"` where the network has such weights, `"recalibrated"` else.
       population: individuals for each task; even.
       generations: how often children follow the initial population; tasks x population x
         (generations + 1) evaluations in all.
@@ -64,7 +66,7 @@ class Settings:
     ranking: str | Sequence[str] = "taylor"
     shared_ranking: bool = False
     depth: bool = False
-    fitness: str = "recalibrated"
+    fitness: str | None = None
     population: int = 40
     generations: int = 20
     images: int = 256
@@ -87,6 +89,12 @@ class Settings:
     def costs(self) -> tuple[str, ...]:
         """The objectives that are costs."""
         return tuple(name for name in self.objectives if name not in JUDGEMENTS)
+
+    def suited(self, graph: Subject) -> "Settings":
+        """Return the same with a fitness that suits the network, if none was given."""
+        if self.fitness is not None:
+            return self
+        return replace(self, fitness="compensated" if graph.sites().found else "recalibrated")
 
     def __post_init__(self) -> None:
         require(
@@ -113,7 +121,8 @@ class Settings:
             require(
                 isinstance(value, bool), f"`search.{name}` must be true or false, got {value!r}."
             )
-        require_known("search.fitness", self.fitness, MODES)
+        if self.fitness is not None:
+            require_known("search.fitness", self.fitness, MODES)
         require_number("search.population", self.population, 2, whole=True)
         require(
             self.population % 2 == 0,
