@@ -53,7 +53,7 @@ BASELINES = 4
 """Methods without a search by sosjax, Torch-Pruning left out, and single-task search."""
 
 
-def checked(cache: Path, flagship: Flagship, torch: bool) -> None:
+def checked(cache: Path, flagship: Flagship) -> None:
     """Refuse a cache of other settings.
 
     Raises:
@@ -68,7 +68,6 @@ def checked(cache: Path, flagship: Flagship, torch: bool) -> None:
             "recovery": asdict(flagship.recovery),
             "members": flagship.members,
             "matched": flagship.matched,
-            "torch": torch,
         },
         indent=1,
     )
@@ -106,7 +105,7 @@ def main() -> None:
             flagship = replace(flagship, recovery=recovery)
     if asked.torch and flagship.name != "images":
         parser.error("--torch is for images: see the record of text")
-    checked(asked.cache, flagship, asked.torch)
+    checked(asked.cache, flagship)
     methods = len(SEARCHES) + BASELINES + 2 * asked.torch
     minutes = flagship.estimate(methods, len(SEARCHES) + 2)
     print(f"about {minutes:.0f} minutes a seed on two idle cores", flush=True)
@@ -118,7 +117,12 @@ def main() -> None:
 
     for seed in range(asked.seeds):
         tell(f"seed {seed}")
-        seeds.append(one_seed(flagship, seed, asked.cache, asked.torch, tell))
+        found = one_seed(flagship, seed, asked.cache, tell)
+        if asked.torch:
+            from ._torch_seed import with_torch
+
+            found = with_torch(found, flagship, seed, asked.cache, tell)
+        seeds.append(found)
         jax.clear_caches()  # compiled programs are some gigabytes a seed
         elapsed = (time.perf_counter() - start) / (seed + 1)
         left = (asked.seeds - seed - 1) * elapsed / 60

@@ -59,16 +59,13 @@ class Proposals:
     sets: SetOfSets
 
 
-def proposals(
-    flagship: Flagship, problem: Problem, folder: Path, more: dict[str, Candidates], tell: Tell
-) -> Proposals:
+def proposals(flagship: Flagship, problem: Problem, folder: Path, tell: Tell) -> Proposals:
     """Search by every method and judge all on the same examples.
 
     Args:
       flagship: the network, its tasks and the settings of this seed.
       problem: the same, laid out.
       folder: where finished searches are kept.
-      more: sub-networks that were found elsewhere, by method.
       tell: called with what was done.
     """
     seconds: dict[str, float] = {}
@@ -90,7 +87,7 @@ def proposals(
         problem, [list(task.members) for task in found["paper's way"].tasks]
     )
     judged = judge(problem, list(sources.values()))
-    bare = baselines(flagship, problem) | more
+    bare = baselines(flagship, problem)
     members = {name: [list(task.members) for task in sets.tasks] for name, sets in found.items()}
     for place, name in enumerate(sources):
         members[name] = [list(own[place].values()) for _, own in judged]

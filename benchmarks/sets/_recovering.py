@@ -1,7 +1,8 @@
 """Members recovered, and what they then are on test data, as rows of a record."""
 
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ._methods import Tell
 from ._numbers import COSTS, row_of
 
 Row = dict[str, Any]
+Picked = Mapping[str, Sequence[Sequence[Member]]]
 
 
 class Tester:
@@ -71,6 +73,43 @@ def recovered(
             found[row] = tester.row(Trial(case, member, became))
         tell(f"{min(first + size, len(order))} of {len(order)} members recovered and tested")
     return [found[row] for row in range(len(members))]
+
+
+def add_recovered(
+    record: dict[str, Any],
+    flagship: Flagship,
+    tester: Tester,
+    picked: Picked,
+    folder: Path,
+    tell: Tell,
+) -> None:
+    """Recover the members of some methods together, and add them to a record.
+
+    Args:
+      record: of a seed.
+      flagship: how to recover.
+      tester: of the network and the examples.
+      picked: by method, for each task.
+      folder: of checkpoints.
+      tell: called with what was done.
+    """
+    flat = [
+        (method, number, member)
+        for method, tasks in picked.items()
+        for number, own in enumerate(tasks)
+        for member in own
+    ]
+    start = time.perf_counter()
+    rows = recovered(flagship, tester, [one[1:] for one in flat], folder, tell)
+    seconds = time.perf_counter() - start
+    effort = sum(member.scores.flops for *_, member in flat)
+    for method in picked:
+        record["members"][method] = {task.name: [] for task in flagship.tasks}
+        record["recoveries"][method] = record["seconds"]["recovery"][method] = 0
+    for (method, number, member), row in zip(flat, rows, strict=True):
+        record["members"][method][flagship.tasks[number].name].append(row)
+        record["recoveries"][method] += 1
+        record["seconds"]["recovery"][method] += seconds * member.scores.flops / effort
 
 
 def with_rounds(

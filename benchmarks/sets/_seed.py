@@ -2,31 +2,26 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sosjax import Member
 from sosjax.search._problem import Problem
 
 from ._choice import chosen
 from ._flagship import BUDGETS, Flagship
 from ._methods import Proposals, Tell, proposals
 from ._numbers import FIRST, OURS, row_of
-from ._recovering import Tester, recovered, with_rounds
-
-Picked = Mapping[str, Sequence[Sequence[Member]]]
+from ._recovering import Picked, Tester, add_recovered, with_rounds
 
 
-def one_seed(flagship: Flagship, seed: int, folder: Path, torch: bool, tell: Tell) -> dict:
+def one_seed(flagship: Flagship, seed: int, folder: Path, tell: Tell) -> dict[str, Any]:
     """Return the record of a seed, from `folder/seed-N.json` if it is there.
 
     Args:
       flagship: what is measured.
       seed: of everything random.
       folder: where finished searches, checkpoints of recoveries and records are kept.
-      torch: whether Torch-Pruning takes part.
       tell: called with what was done.
     """
     path, scratch = folder / f"seed-{seed}.json", folder / f"seed-{seed}"
@@ -34,12 +29,7 @@ def one_seed(flagship: Flagship, seed: int, folder: Path, torch: bool, tell: Tel
         return json.loads(path.read_text())
     flagship = flagship.at(seed)
     problem = Problem(flagship.jat, flagship.data, flagship.tasks, flagship.settings)
-    more, slow = {}, {}
-    if torch:
-        from ._torch_pruning import torch_proposals
-
-        more, slow = torch_proposals(flagship, problem, tell)
-    found = proposals(flagship, problem, scratch / "searches", more, tell)
+    found = proposals(flagship, problem, scratch / "searches", tell)
     picked = {
         method: [
             own
@@ -55,15 +45,12 @@ def one_seed(flagship: Flagship, seed: int, folder: Path, torch: bool, tell: Tel
         "jack": {name: row_of(jack) for name, jack in zip(names, found.jacks, strict=True)},
         "members": {},
         "recoveries": {},
-        "seconds": {"search": found.seconds | slow, "recovery": {}},
+        "seconds": {"search": found.seconds, "recovery": {}},
     }
     tester = Tester(problem)
     _add_ours(record, flagship, tester, found, picked, scratch, tell)
-    _add_others(record, flagship, tester, picked, scratch, tell)
-    if torch:
-        from ._torch_recovery import add_torch_recovery
-
-        add_torch_recovery(record, flagship, problem, picked, tell)
+    others = {method: tasks for method, tasks in picked.items() if method != OURS}
+    add_recovered(record, flagship, tester, others, scratch / "others", tell)
     path.write_text(json.dumps(record, indent=1) + "\n")
     return record
 
@@ -98,33 +85,3 @@ def _add_ours(
         members[FIRST] = dict(zip(names, first, strict=True))
         recoveries[FIRST], recovering[FIRST] = fewest, seconds * fewest / count
         record["seconds"]["search"][FIRST] = record["seconds"]["search"][OURS]
-
-
-def _add_others(
-    record: dict[str, Any],
-    flagship: Flagship,
-    tester: Tester,
-    picked: Picked,
-    scratch: Path,
-    tell: Tell,
-) -> None:
-    """Recover the members of all other methods together."""
-    flat = [
-        (method, number, member)
-        for method, tasks in picked.items()
-        if method != OURS
-        for number, own in enumerate(tasks)
-        for member in own
-    ]
-    start = time.perf_counter()
-    rows = recovered(flagship, tester, [one[1:] for one in flat], scratch / "others", tell)
-    seconds = time.perf_counter() - start
-    effort = sum(member.scores.flops for *_, member in flat)
-    for method in picked:
-        if method != OURS:
-            record["members"][method] = {task.name: [] for task in flagship.tasks}
-            record["recoveries"][method] = record["seconds"]["recovery"][method] = 0
-    for (method, number, member), row in zip(flat, rows, strict=True):
-        record["members"][method][flagship.tasks[number].name].append(row)
-        record["recoveries"][method] += 1
-        record["seconds"]["recovery"][method] += seconds * member.scores.flops / effort
