@@ -30,6 +30,7 @@ from sosjax.cli._config import example_text, parse_config
 from sosjax.recover._bucket import buckets
 from sosjax.recover._case import Case, Healed
 from sosjax.recover._heal import heal
+from sosjax.recover._sample import evenly
 from sosjax.recover._trial import full_params
 from sosjax.recover._workers import workers
 from sosjax.search._problem import Problem
@@ -52,17 +53,6 @@ class Compiling:
     def _listen(self, event: str, duration_secs: float, **_: Any) -> None:
         if event.endswith(COMPILING):
             self.seconds += duration_secs
-
-
-def spread(members: Sequence[Member], count: int) -> list[Member]:
-    """Return members whose parameters are spread evenly on a log axis, by rising size."""
-    logs = np.log([member.scores.parameters for member in members])
-    left, found = list(range(len(members))), []
-    for wanted in np.linspace(logs.min(), logs.max(), min(count, len(members))):
-        best = min(left, key=lambda row: abs(logs[row] - wanted))
-        left.remove(best)
-        found.append(best)
-    return [members[row] for row in sorted(found, key=lambda row: logs[row])]
 
 
 def timed(
@@ -89,7 +79,9 @@ def main() -> None:
     if asked.generations is not None:
         settings = replace(settings, generations=asked.generations)
     tasks = tasks[:1]
-    members = spread(sosjax.search(jat, data, tasks, (), settings).tasks[0].members, asked.members)
+    found = sosjax.search(jat, data, tasks, (), settings).tasks[0].members
+    chosen = evenly([member.scores.parameters for member in found], asked.members)
+    members = [found[row] for row in sorted(chosen)]
     median = len(members) // 2
     recovery = replace(Recovery(), epochs=asked.epochs, patience=asked.epochs)
     problem, compiling = Problem(jat, data, tasks, settings), Compiling()

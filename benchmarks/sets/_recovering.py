@@ -12,7 +12,7 @@ from sosjax import Member, SetOfSets
 from sosjax.recover._heal import heal
 from sosjax.recover._rounds import averaged
 from sosjax.recover._rounds import recovered as recovered_in_rounds
-from sosjax.recover._trial import Trial, case_of, error_on_test
+from sosjax.recover._trial import Trial, by_task, case_of, error_on_test
 from sosjax.search._problem import Problem
 
 from ._choice import undominated
@@ -128,14 +128,12 @@ def with_rounds(
     )
     errors = averaged(tester.problem, trials, flagship.recovery)
     first, every = [], []
-    for number in range(len(sets.tasks)):
-        mine = [trial for trial in trials[: len(own)] if trial.case.task == number]
-        rows = {id(trial): tester.row(trial) for trial in mine}
+    for mine in by_task(trials, len(sets.tasks)):
+        rows = {row: tester.row(trials[row]) for row in mine if row < len(own)}
         first.append(list(rows.values()))
-        every_row = [row for row, trial in enumerate(trials) if trial.case.task == number]
-        keep = unbeaten([trials[row] for row in every_row], errors[every_row])
-        best = [trials[row] for row, wanted in zip(every_row, keep, strict=True) if wanted]
-        every.append([rows.get(id(one)) or tester.row(one) for one in best])
+        keep = unbeaten([trials[row] for row in mine], errors[mine])
+        best = [row for row, wanted in zip(mine, keep, strict=True) if wanted]
+        every.append([rows.get(row) or tester.row(trials[row]) for row in best])
     return first, every, len(trials)
 
 

@@ -21,7 +21,7 @@ from ..tasks._dataset import Dataset
 from ..tasks._task import Task
 from ._heal import Progress
 from ._rounds import averaged, recovered
-from ._trial import Trial, error_on_test, told, unbeaten
+from ._trial import Trial, by_task, error_on_test, told, unbeaten
 
 
 def recover(
@@ -96,8 +96,7 @@ def _fronts(problem: Problem, trials: Sequence[Trial], recovery: Recovery) -> li
     """Return for each task what no other beats, smallest first."""
     errors = averaged(problem, trials, recovery)
     fronts = []
-    for number in range(len(problem.tasks)):
-        rows = [row for row, trial in enumerate(trials) if trial.case.task == number]
+    for rows in by_task(trials, len(problem.tasks)):
         own = [trials[row] for row in rows]
         left = [own[row] for row in unbeaten(own, errors[rows])]
         fronts.append(

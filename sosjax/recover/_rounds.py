@@ -19,7 +19,7 @@ from ._heal import Progress, heal
 from ._promise import promising
 from ._sample import rows_of, strewn
 from ._seeking import aimed, genes_of, ratios_of, seek
-from ._trial import Trial, case_of, unbeaten
+from ._trial import Trial, by_task, case_of, unbeaten
 from ._ward import counts
 
 CAUTION = 0.5
@@ -133,8 +133,7 @@ def _fresh(kept: Array, taken: np.ndarray) -> np.ndarray:
 def _fronts(problem: Problem, trials: Sequence[Trial], genes: np.ndarray) -> Array:
     """Return the genes of every task's unbeaten members, repeated to one number: [T, M, D]."""
     fronts = []
-    for number in range(len(problem.tasks)):
-        rows = [row for row, trial in enumerate(trials) if trial.case.task == number]
+    for rows in by_task(trials, len(problem.tasks)):
         own = [trials[row] for row in rows]
         best = unbeaten(own, [trial.healed.after for trial in own])
         fronts.append(genes[np.array(rows)[best]])

@@ -34,10 +34,10 @@ def sample(problem: Problem, sets: Sequence[TaskSet], count: int, seed: int) -> 
       count: for each task; fewer where not as many are different.
       seed: of the draw.
     """
-    own = [
-        _evenly(problem, number, [member.masks for member in task.members], count // 2)
-        for number, task in enumerate(sets)
-    ]
+    own = []
+    for task in sets:
+        sizes = [member.scores.parameters for member in task.members]
+        own.append([task.members[row].masks for row in evenly(sizes, count // 2)])
     others = strewn(problem, own, [count - len(masks) for masks in own], seed)
     return rows_of([one + other for one, other in zip(own, others, strict=True)])
 
@@ -69,13 +69,14 @@ def strewn(
         rows = [tuple(mask[number, row] for mask in pool) for row in range(shape[1])]
         dense, *sizes = _parameters(problem, number, [whole, *rows]).tolist()
         fresh = {
-            key_of(masks): masks
+            key_of(masks): (masks, size)
             for masks, size in zip(rows, sizes, strict=True)
             if shares[0] <= size / dense <= shares[1]
         }
         for masks in own:
             fresh.pop(key_of(masks), None)
-        chosen.append(_evenly(problem, number, list(fresh.values()), count))
+        left = list(fresh.values())
+        chosen.append([left[row][0] for row in evenly([size for _, size in left], count)])
     return chosen
 
 
@@ -104,14 +105,19 @@ def _parameters(problem: Problem, number: int, found: Sequence[Masks]) -> np.nda
     return np.asarray(problem.jat.graph.cost(kept, classes)["parameters"], float)
 
 
-def _evenly(problem: Problem, number: int, found: Sequence[Masks], count: int) -> list[Masks]:
-    """Choose sub-networks whose parameters are spread evenly on a log axis."""
-    if not found or count == 0:
+def evenly(sizes: Sequence[float] | np.ndarray, count: int) -> list[int]:
+    """Choose things whose sizes are spread evenly on a log axis, from the smallest to the largest.
+
+    Args:
+      sizes: of the things, positive.
+      count: how many; fewer where there are not as many.
+    """
+    if len(sizes) == 0 or count == 0:
         return []
-    logs = np.log10(_parameters(problem, number, found))
+    logs = np.log10(np.asarray(sizes, float))
     left, chosen = list(range(len(logs))), []
     for wanted in np.linspace(logs.min(), logs.max(), min(count, len(logs))):
         best = min(left, key=lambda row: abs(logs[row] - wanted))
         left.remove(best)
-        chosen.append(found[best])
+        chosen.append(best)
     return chosen

@@ -56,6 +56,14 @@ def full_params(jat: Jat, member: Member) -> Any:
     return jat.graph.expanded(params, member.weights, member.masks)
 
 
+def by_task(trials: Sequence[Trial], tasks: int) -> list[list[int]]:
+    """Return for each task which trials are of it."""
+    rows: list[list[int]] = [[] for _ in range(tasks)]
+    for row, trial in enumerate(trials):
+        rows[trial.case.task].append(row)
+    return rows
+
+
 def unbeaten(trials: Sequence[Trial], errors: Sequence[float] | np.ndarray) -> list[int]:
     """Return which trials of one task no other beats on error and every cost."""
     rows = [
