@@ -82,12 +82,12 @@ RECOVERY = Recovery(epochs=3, images=2_000, batch=32, rate=1e-4, decay=0.0, toge
 SMALL = Scale(
     tasks=("computers", "recreation", "science", "talk", "R8", "BBC", "Amazon", "movie"),
     length=16,
-    most=512,
+    most=256,
     settings=Settings(
-        population=16, generations=11, uniform=8, images=128, calibration=768, **COMMON
+        population=8, generations=5, uniform=4, images=256, calibration=512, **COMMON
     ),
-    recovery=RECOVERY,
-    tuned=("science", "Amazon"),
+    recovery=replace(RECOVERY, epochs=2, images=1_000),
+    tuned=(),
 )
 LARGE = Scale(
     tasks=tuple(CORPORA),

@@ -36,6 +36,8 @@ from pathlib import Path
 
 import jax
 
+from sosjax.fitness._kernel import MODES
+
 from ..record import record
 from ._flagship import BUDGETS, FLAGSHIPS, Flagship, short
 from ._methods import SEARCHES
@@ -84,6 +86,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, help="of each method and task, to recover")
     for name, help in RECOVERY.items():
         parser.add_argument(f"--{name}", type=int, help=help)
+    parser.add_argument("--fitness", choices=MODES, help="of the searches but the paper's")
     parser.add_argument("--data", type=Path, help="a folder of images or texts")
     parser.add_argument("--weights", type=Path, help="the folder of MiniLM")
     parser.add_argument("--cache", type=Path, required=True, help="a folder to go on from")
@@ -97,6 +100,9 @@ def main() -> None:
     flagship = FLAGSHIPS[asked.flagship](asked.data, asked.weights)
     flagship = short(flagship) if asked.short else flagship
     flagship = replace(flagship, matched=asked.matched)
+    if asked.fitness is not None:
+        settings = replace(flagship.settings, fitness=asked.fitness)
+        flagship = replace(flagship, settings=settings)
     if asked.members is not None:
         flagship = replace(flagship, members=asked.members)
     for name in RECOVERY:
@@ -159,7 +165,7 @@ def facts(flagship: Flagship, seeds: list, asked: argparse.Namespace) -> dict:
     """Return what was run, for the record."""
     settings = flagship.settings
     options = [f"--flagship {flagship.name}", f"--seeds {len(seeds)}"]
-    given = {name: getattr(asked, name) for name in ("members", *RECOVERY)}
+    given = {name: getattr(asked, name) for name in ("fitness", "members", *RECOVERY)}
     options += [f"--{name} {value}" for name, value in given.items() if value is not None]
     options += [f"--{name}" for name in ("torch", "matched", "short") if getattr(asked, name)]
     options += [f"--{name} FOLDER" for name in ("data", "weights") if getattr(asked, name)]

@@ -66,6 +66,8 @@ def by_task(trials: Sequence[Trial], tasks: int) -> list[list[int]]:
 
 def unbeaten(trials: Sequence[Trial], errors: Sequence[float] | np.ndarray) -> list[int]:
     """Return which trials of one task no other beats on error and every cost."""
+    if not trials:
+        return []
     rows = [
         [error, *trial.member.scores.costs.values()]
         for trial, error in zip(trials, errors, strict=True)
