@@ -112,6 +112,7 @@ def text(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         raise SystemExit("--data and --weights must name the folders of texts and of MiniLM")
     jat = sosjax.load(weights, length=SMALL.length, name="MiniLM")
     tokenizer = load_tokenizer(weights)
+    assert SMALL.rows is not None
     return Flagship(
         name="text",
         jat=jat,
@@ -120,7 +121,7 @@ def text(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         settings=SMALL.settings,
         recovery=Recovery(
             epochs=3,
-            images=768,
+            images=SMALL.rows,
             batch=32,
             rate=1e-4,
             decay=0.0,
