@@ -69,6 +69,7 @@ SUBJECTS = {
 }
 MOODS = {"bad": ("bad",), "good": ("good",)}
 SETTINGS = Settings(
+    fitness="recalibrated",
     population=6,
     generations=2,
     images=40,

@@ -62,9 +62,10 @@ def task_moments(
     parts = [leaf.reshape(-1, size, *leaf.shape[1:]) for leaf in (inputs, weights)]
     masks = [jnp.ones(units, bool) for units in graph.sizes]
 
-    def moments(inputs: Array, weights: Array, key: Array) -> dict[str, Array]:
+    def moments(inputs: Array, weights: Array, keys: Array) -> dict[str, Array]:
         outputs, _ = jax.eval_shape(lambda rows: graph.features(params, rows, masks, False), inputs)
-        drawn = jax.random.normal(key, (DRAWS, *outputs.shape), outputs.dtype)
+        shape = (DRAWS, *outputs.shape[1:])
+        drawn = jax.vmap(lambda key: jax.random.normal(key, shape, outputs.dtype), 0, 1)(keys)
         drawn *= weights.reshape(*weights.shape, *[1] * (len(outputs.shape) - weights.ndim))
         with jax.default_matmul_precision("highest"):
             return graph.moments(params, inputs, drawn)
@@ -72,9 +73,11 @@ def task_moments(
     def add(total: dict[str, Array], part: Any) -> tuple[dict[str, Array], None]:
         return jax.tree.map(jnp.add, total, moments(*part)), None
 
-    shapes = jax.eval_shape(moments, parts[0][0], parts[1][0], key)
+    # Each example has draws of its own, whatever is beside it.
+    keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(jnp.arange(len(inputs)))
+    keys = keys.reshape(-1, size)
+    shapes = jax.eval_shape(moments, parts[0][0], parts[1][0], keys[0])
     nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    keys = jax.random.split(key, len(parts[0]))
     return jax.lax.scan(add, nothing, (*parts, keys))[0]
 
 
