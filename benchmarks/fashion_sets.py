@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     config = parse_config(example_text(), Path.cwd(), "the example")
-    # What is reported is not recovered, which is what recalibration judges.
+    # The record was measured under this fitness; the default looks ahead to recovery.
     settings = replace(config.settings, fitness="recalibrated")
     problem = (*config.load(), settings)
     arguments.results.parent.mkdir(parents=True, exist_ok=True)

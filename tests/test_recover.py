@@ -175,6 +175,13 @@ def test_side_by_side_is_one_after_the_other_with_a_block_gone(monkeypatch):
         assert one.epoch > 0 or other.epoch == 0
 
 
+def test_a_task_may_have_no_member():
+    first, second = found().tasks
+    sets = replace(found(), tasks=(first, replace(second, members=())))
+    healed = recover(network(), sets, make_data(), TASKS, replace(RECOVERY, epochs=1, rounds=0))
+    assert healed.tasks[0].members and healed.tasks[1].members == ()
+
+
 @pytest.mark.parametrize("parts", ["all", "norms", "low-rank"])
 def test_what_is_trained(parts):
     recovery = replace(RECOVERY, parts=parts, epochs=2, rate=0.03)

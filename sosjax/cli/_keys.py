@@ -30,14 +30,8 @@ KEYS = {
     "search": {"objectives": "texts", "strategy": "text", "encoding": "text", "fitness": "text"}
     | {"ranking": "names", "shared_ranking": "truth", "depth": "truth"}
     | {"population": "whole", "generations": "whole", "images": "whole", "calibration": "whole"}
-    | {
-        "rmp": "number",
-        "directions": "whole",
-        "low": "number",
-        "high": "number",
-        "uniform": "whole",
-    }
-    | {"chunk": "whole", "checkpoint_every": "whole", "seed": "whole"},
+    | {"rmp": "number", "directions": "whole", "low": "number", "high": "number"}
+    | {"uniform": "whole", "chunk": "whole", "checkpoint_every": "whole", "seed": "whole"},
     "adaptation": {"epochs": "whole", "images": "whole", "batch": "whole", "rate": "number"}
     | {"warmup": "number", "decay": "number", "subnetworks": "whole", "low": "number"}
     | {"high": "number", "distillation": "number", "anchor": "number", "tolerance": "number"}

@@ -1,6 +1,7 @@
 """What sub-networks are as they come to be trained, told in the full network for all of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -36,18 +37,22 @@ def arrived(problem: Problem, ward: Ward, cases: Sequence[Case]) -> tuple[list[C
     """
     sharpens = problem.kind == "classes" and problem.jat.graph.head is not None
 
-    def one(params: Any, masks: list[Array], own: Calibrated, number: Array) -> tuple[Array, Array]:
-        lesson, _, validation = jax.tree.map(lambda leaf: leaf[number], ward)
+    def one(
+        batches: Any, number: Array, params: Any, masks: list[Array], own: Calibrated
+    ) -> tuple[Array, Array]:
+        training, validation = jax.tree.map(lambda leaf: leaf[number], batches)
         error = problem.kernel.error(params, validation, masks, own)
         if not sharpens:
             return error, jnp.ones(())
-        return error, _sharpness(problem, params, masks, own, lesson.task)
+        return error, _sharpness(problem, params, masks, own, training)
 
-    judged = jax.jit(one)
+    # Examples are handed over: closed over, they would be written into the program.
+    judged, batches = jax.jit(one), (ward.lessons.task, ward.validation)
+    outputs = ward.validation.valid.shape[1]
     found, errors = [], []
     for case in cases:
         number = jnp.int32(case.task)
-        error, factor = judged(*evaluated(problem, case, ward.validation.valid.shape[1]), number)
+        error, factor = judged(batches, number, *evaluated(problem, case, outputs))
         found.append(_sharpened(problem, case, float(factor)) if sharpens else case)
         errors.append(float(error))
     return found, errors
@@ -80,7 +85,6 @@ def _sharpness(
     """Return which factor of the outputs has the least cross-entropy."""
     assert own.head is not None
     graph, rows = problem.jat.graph, slice(ROWS)
-    params = with_leaves(params, named_leaves(params) | own.statistics)
     features, _ = graph.features(params, task.inputs[rows], masks, False)
     outputs = features @ own.head.kernel + own.head.bias
 
@@ -97,4 +101,4 @@ def _sharpened(problem: Problem, case: Case, factor: float) -> Case:
     assert head is not None
     leaves = named_leaves(case.params)
     own = {name: np.float32(factor) * leaves[name] for name in (head.kernel, head.bias)}
-    return Case(case.task, case.masks, with_leaves(case.params, leaves | own))
+    return replace(case, params=with_leaves(case.params, leaves | own))

@@ -180,7 +180,7 @@ class _Search:
         first, settings = self._sample(key, count), self.settings
         if settings.uniform == 0:
             return first
-        shares = uniform_genotypes(self.problem, settings.uniform, settings.low, settings.high)
+        shares = uniform_genotypes(self.problem, settings.uniform, settings.high, settings.low)
         rows = first.reshape(len(self.problem.tasks), -1, first.shape[-1])
         return rows.at[:, : settings.uniform].set(shares).reshape(first.shape)
 

@@ -27,23 +27,22 @@ SCOPES = ("local", "global")
 
 def uniform_candidates(problem: Problem, rankings: list[Array], count: int = COUNT) -> Candidates:
     """Return candidates of `count` shares, evenly spread on a log axis, for every task."""
-    grid = _grid(problem)
-    shares = grid.uniform(_shares(grid, count))
+    grid, shares = _grid(problem), uniform_genotypes(problem, count)
     genotypes = jnp.broadcast_to(shares, (len(problem.tasks), *shares.shape))
     return candidates(grid, genotypes, rankings, jnp.ones(genotypes.shape[:2], bool))
 
 
-def uniform_genotypes(problem: Problem, count: int, low: float, high: float) -> Array:
+def uniform_genotypes(problem: Problem, count: int, first: float = 0.0, last: float = 1.0) -> Array:
     """Return genotypes [count, D] of one share of all groups each, evenly spread on a log axis.
 
     Args:
       problem: says what genes mean.
       count: how many shares.
-      low: the gene of the largest group in the last.
-      high: the same in the first.
+      first: the gene of the largest group in the first, in [0, 1].
+      last: the same in the last.
     """
     grid = _grid(problem)
-    return grid.uniform(max(grid.sizes) ** (np.linspace(high, low, count) - 1.0))
+    return grid.uniform(_shares(grid, count, first, last))
 
 
 def global_candidates(problem: Problem, cost: str | None, count: int = COUNT) -> Candidates:
@@ -76,8 +75,9 @@ def _grid(problem: Problem) -> Ratios:
     return Ratios(own.sizes, problem.jat.graph.rules.granularity, own.blocks, own.rankings)
 
 
-def _shares(grid: Ratios, count: int) -> np.ndarray:
-    return np.geomspace(1 / max(grid.sizes), 1, count)
+def _shares(grid: Ratios, count: int, first: float = 0.0, last: float = 1.0) -> np.ndarray:
+    size = float(max(grid.sizes))
+    return np.geomspace(size ** (first - 1), size ** (last - 1), count)
 
 
 def uniform(
