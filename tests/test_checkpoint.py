@@ -1,6 +1,7 @@
 """Checkpoints: bit-exact, and a damaged one is never taken for a whole one."""
 
 import errno
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -122,3 +123,21 @@ def test_later_damaged_checkpoints_do_not_displace_new_ones(tmp_path):
         save_checkpoint(tmp_path, generation, state(generation))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00000002", "00000004"]
     assert load_checkpoint(tmp_path, state(0))[1] == []
+
+
+def test_several_threads_save_at_once(tmp_path):
+    """As buckets in recovery do; orbax alone fails or hangs here."""
+
+    def save(number):
+        for generation in range(8):
+            save_checkpoint(tmp_path / str(number), generation, (jnp.int32(generation),))
+
+    threads = [threading.Thread(target=save, args=(one,), daemon=True) for one in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    for number in range(3):
+        (last,), warnings = load_checkpoint(tmp_path / str(number), (jnp.int32(0),))
+        assert int(last) == 7 and warnings == []

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from .._files import read_json, sha256, write_json
 
 MANIFEST = "SHA256.json"
 KEEP = 2
+_ORBAX = threading.Lock()
+"""Recovery saves from several threads, and orbax would close one's event loop for another."""
 
 
 def save_checkpoint(folder: Path, generation: int, state: Any) -> None:
@@ -36,7 +39,7 @@ def save_checkpoint(folder: Path, generation: int, state: Any) -> None:
         folder.mkdir(exist_ok=True)
         shutil.rmtree(place, ignore_errors=True)
         _clear(folder)
-        with _quiet(), ocp.StandardCheckpointer() as checkpointer:
+        with _ORBAX, _quiet(), ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save(aside.absolute(), _arrays(state))
         write_json(aside / MANIFEST, _digests(aside))
         os.replace(aside, place)
@@ -66,7 +69,7 @@ def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
     warnings = []
     for place in reversed(_finished(folder)):
         if _whole(place):
-            with ocp.StandardCheckpointer() as checkpointer:
+            with _ORBAX, ocp.StandardCheckpointer() as checkpointer:
                 arrays = checkpointer.restore(place.absolute(), _arrays(like))
             leaves = [jnp.asarray(array) for array in arrays]
             return jax.tree.unflatten(jax.tree.structure(like), leaves), warnings
