@@ -23,7 +23,8 @@ from problem import (
 from sosjax import InputError, Recovery, certify, load_sets, recover, save_sets, shrink
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.fitness._kernel import Kernel
-from sosjax.recover import _arrival, _heal
+from sosjax.fitness._training import Lesson, Trainer
+from sosjax.recover import _heal, _sharpness
 from sosjax.recover._bucket import buckets, placed
 from sosjax.recover._case import Case
 from sosjax.recover._forecast import forecast
@@ -160,8 +161,7 @@ def test_side_by_side_is_one_after_the_other_with_a_block_gone(monkeypatch):
     """As on an accelerator, where three members come as two and one."""
     settings = replace(settings_of(found()), depth=True)
     whole = Problem(network(), make_data(), TASKS, settings)
-    sizes = (*whole.encoding.sizes, *(1 for _ in range(whole.encoding.blocks)))
-    masks = [jnp.ones((len(TASKS), 2, size), bool) for size in sizes]
+    masks = [jnp.ones((len(TASKS), 2, size), bool) for size in whole.mask_sizes]
     masks[-1] = masks[-1].at[:].set(False)
     wanted = jnp.asarray([[True, True], *[[True, False]] * (len(TASKS) - 1)])
     members = calibrated(whole, Candidates(masks, wanted))
@@ -305,30 +305,70 @@ def test_every_task_takes_as_many_steps():
     assert np.array_equal(order, orders(batch, RECOVERY, 0))
 
 
-def test_steps_are_adams(monkeypatch):
-    """One step of a whole network is optax's on the plain function."""
+@pytest.mark.parametrize("pace", [1.0, 2.0])
+def test_steps_are_adams_times_the_pace(pace):
+    """Steps of a whole network are optax's on the plain function, so many times as far.
+
+    The first has no rate yet, so that both take the second from the same place.
+    """
     jat = perceptron()
-    recovery = replace(RECOVERY, epochs=1, distillation=0.0, warmup=0.0, images=16, patience=1)
-    tiny = Problem(jat, make_data(), TASKS, settings_of(found_by_perceptron()))
-    masks = tuple(np.ones(size, bool) for size in jat.graph.sizes)
+    recovery = replace(RECOVERY, epochs=1, distillation=0.0, warmup=0.0, images=16)
     leaves = named_leaves(jat.params)
     own = {"head/kernel": leaves["head/kernel"][:, :3], "head/bias": leaves["head/bias"][:3]}
     params = with_leaves(jat.params, leaves | own)
-    monkeypatch.setattr(_arrival, "SHARPNESS", (1.0,))
-    batch = tiny.training(16)
+    tiny = Problem(jat, make_data(), TASKS, settings_of(found_by_perceptron()))
+    task = jax.tree.map(lambda leaf: leaf[0], tiny.training(16))
 
     def loss(params):
-        logits = jat.graph.graph.apply(params, batch.inputs[0])
-        return optax.softmax_cross_entropy(logits, batch.targets[0]).mean()
+        logits = jat.graph.graph.apply(params, task.inputs)
+        return optax.softmax_cross_entropy(logits, task.targets).mean()
 
-    optimiser = recovery.optimiser(1)
-    updates, _ = optimiser.update(jax.grad(loss)(params), optimiser.init(params), params)
-    wanted = named_leaves(optax.apply_updates(params, updates))
-    (healed,) = heal(tiny, [Case(0, masks, params)], recovery)
-    if healed.epoch:
-        for name, leaf in wanted.items():
-            np.testing.assert_allclose(healed.weights[name], leaf, atol=1e-4)
-    assert healed.before == pytest.approx(healed.after) or healed.epoch == 1
+    optimiser, slopes = recovery.optimiser(2), jax.grad(loss)(params)
+    _, memory = optimiser.update(slopes, optimiser.init(params), params)
+    updates, _ = optimiser.update(slopes, memory, params)
+    trainer = Trainer(jat.graph, "classes", recovery, 2)
+    there = {name: jnp.ones(leaf.shape, bool) for name, leaf in named_leaves(params).items()}
+    learner, losses = trainer.study(
+        trainer.learner(params, jax.random.key(0)),
+        there,
+        Lesson(task, jnp.zeros((16, 3))),
+        jnp.tile(jnp.arange(16), (2, 1)),
+        jnp.float32(pace),
+    )
+    assert losses[0] == pytest.approx(float(loss(params)), 1e-4)
+    found, moved = named_leaves(trainer.weights(learner, there)), 0.0
+    for name, leaf in named_leaves(updates).items():
+        step = found[name] - named_leaves(params)[name]
+        np.testing.assert_allclose(step, pace * leaf, atol=1e-5)
+        moved = max(moved, float(jnp.abs(step).max()))
+    assert moved > 1e-3
+
+
+def test_smaller_members_take_larger_steps():
+    assert Recovery.pace(1.0) == 1 and Recovery.pace(1 / 16) == 2
+    for number, task in enumerate(found().tasks):
+        for member in task.members:
+            share = _heal._share(problem(), case_of(network(), number, member))
+            assert share == pytest.approx(member.scores.parameters / task.jack.parameters)
+
+
+def test_the_jack_teaches_log_odds():
+    """By a head in closed form it foretells shares, which would teach that all is nearly equal."""
+    tasks = [TASKS[0], replace(TASKS[1], head="new")]
+    mixed = Problem(network(), make_data(), tasks, settings_of(found()))
+    batch, ward = mixed.training(None), ward_of(mixed, RECOVERY)
+    said = np.asarray(jax.jit(mixed.kernel.outputs)(network().params, batch))
+    np.testing.assert_allclose(ward.lessons.teacher[0], said[0], atol=1e-4)
+    factors = np.asarray(ward.lessons.teacher[1])[:, 0] / said[1][:, 0]
+    factor = np.median(factors)
+    assert factor in _sharpness.SHARPNESS and factor > 1
+
+    def loss(factor):
+        odds = np.where(batch.valid[1], factor * said[1], -1e9)
+        entropy = optax.softmax_cross_entropy(odds, batch.targets[1])
+        return float((entropy * (1 if batch.real is None else batch.real[1])).sum())
+
+    assert loss(factor) == min(map(loss, _sharpness.SHARPNESS))
 
 
 @pytest.mark.parametrize(

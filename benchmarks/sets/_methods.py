@@ -182,6 +182,4 @@ def of_masks(rows: Sequence[Sequence[Sequence[np.ndarray]]], sizes: Sequence[int
 
 def of_members(problem: Problem, rows: Sequence[Sequence[Member]]) -> Candidates:
     """Return candidates of members of each task."""
-    encoding = problem.encoding
-    sizes = (*encoding.sizes, *(1 for _ in range(encoding.blocks)))
-    return of_masks([[member.masks for member in own] for own in rows], sizes)
+    return of_masks([[member.masks for member in own] for own in rows], problem.mask_sizes)

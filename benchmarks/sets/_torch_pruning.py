@@ -36,9 +36,7 @@ def torch_proposals(
     Returns:
       For each scope the largest network within each budget, and the seconds that pruning took.
     """
-    found, seconds = {}, {}
-    encoding = problem.encoding
-    sizes = (*encoding.sizes, *(1 for _ in range(encoding.blocks)))
+    found, seconds, sizes = {}, {}, problem.mask_sizes
     for name, is_global in SCOPES.items():
         start = time.perf_counter()
         paths = [pruned(problem, task, is_global) for task in range(len(problem.tasks))]

@@ -11,7 +11,7 @@ import torch  # pyright: ignore[reportMissingImports]
 
 from sosjax import Member, Recovery
 from sosjax._tree import named_leaves
-from sosjax.recover._arrival import SHARPNESS
+from sosjax.recover._sharpness import SHARPNESS
 from sosjax.recover._trial import full_params
 from sosjax.recover._ward import Ward, orders, ward_of
 from sosjax.search._problem import Problem
@@ -81,7 +81,9 @@ def recovered(
     warm = max(1, round(recovery.warmup * steps))
     rate = recovery.suited(problem.jat.graph).rate or 0.0
     schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warm, max(steps, warm + 1))
-    rates = np.asarray(schedule(np.arange(steps)))
+    full = problem.jat.graph.cost(np.array(problem.jat.graph.sizes), classes)["parameters"]
+    pace = recovery.pace(member.scores.parameters / int(full))
+    rates = pace * np.asarray(schedule(np.arange(steps)))
     optimiser = torch.optim.AdamW(module.parameters(), weight_decay=recovery.decay)
     best = (error(module, ward.validation, task), 0, error(module, problem.test, task))
     done = stale = 0

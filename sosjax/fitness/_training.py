@@ -87,7 +87,12 @@ class Trainer:
         )
 
     def study(
-        self, learner: Learner, there: dict[str, Array], lesson: Lesson, order: Int[Array, "N B"]
+        self,
+        learner: Learner,
+        there: dict[str, Array],
+        lesson: Lesson,
+        order: Int[Array, "N B"],
+        pace: Float[Array, ""],
     ) -> tuple[Learner, Float[Array, " N"]]:
         """Take one step for each row of `order`.
 
@@ -96,6 +101,7 @@ class Trainer:
           there: as for `weights`.
           lesson: the examples.
           order: which examples each step looks at.
+          pace: what the rate is multiplied by.
 
         Returns:
           The sub-network after the steps, and the loss of each.
@@ -109,6 +115,7 @@ class Trainer:
 
             value, slopes = jax.value_and_grad(loss)(learner.moving)
             updates, memory = optimiser.update(slopes, learner.memory, learner.moving)
+            updates = jax.tree.map(lambda leaf: pace * leaf, updates)
             moving = optax.apply_updates(learner.moving, updates)
             return learner._replace(moving=moving, memory=memory), value
 

@@ -2,27 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from .._tree import named_leaves, with_leaves
 from .._types import Array
 from ..fitness._batch import TaskBatch
-from ..fitness._kernel import Calibrated
+from ..fitness._kernel import Calibrated, Kernel
 from ..fitness._ridge import RidgeHead
 from ..search._problem import Problem
 from ._bucket import widened
 from ._case import Case
+from ._sharpness import ROWS, sharpness
 from ._ward import Ward
-
-SHARPNESS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""A head in closed form foretells shares; as log odds they are too close by one of these."""
-ROWS = 256
-"""Examples that the factor is chosen on."""
 
 
 def arrived(problem: Problem, ward: Ward, cases: Sequence[Case]) -> tuple[list[Case], list[float]]:
@@ -36,23 +32,13 @@ def arrived(problem: Problem, ward: Ward, cases: Sequence[Case]) -> tuple[list[C
       cases: the sub-networks.
     """
     sharpens = problem.kind == "classes" and problem.jat.graph.head is not None
-
-    def one(
-        batches: Any, number: Array, params: Any, masks: list[Array], own: Calibrated
-    ) -> tuple[Array, Array]:
-        training, validation = jax.tree.map(lambda leaf: leaf[number], batches)
-        error = problem.kernel.error(params, validation, masks, own)
-        if not sharpens:
-            return error, jnp.ones(())
-        return error, _sharpness(problem, params, masks, own, training)
-
-    # Examples are handed over: closed over, they would be written into the program.
-    judged, batches = jax.jit(one), (ward.lessons.task, ward.validation)
+    batches = ward.lessons.task, ward.validation
     outputs = ward.validation.valid.shape[1]
     found, errors = [], []
     for case in cases:
         number = jnp.int32(case.task)
-        error, factor = judged(batches, number, *evaluated(problem, case, outputs))
+        own = evaluated(problem, case, outputs)
+        error, factor = _judged(problem.kernel, sharpens, batches, number, *own)
         found.append(_sharpened(problem, case, float(factor)) if sharpens else case)
         errors.append(float(error))
     return found, errors
@@ -79,21 +65,26 @@ def evaluated(problem: Problem, case: Case, outputs: int) -> tuple[Any, list[Arr
     return params, masks, Calibrated(statistics, own)
 
 
-def _sharpness(
-    problem: Problem, params: Any, masks: list[Array], own: Calibrated, task: TaskBatch
-) -> Array:
-    """Return which factor of the outputs has the least cross-entropy."""
+# Examples are handed over: closed over, they would be written into the program.
+@partial(jax.jit, static_argnums=(0, 1))
+def _judged(
+    kernel: Kernel,
+    sharpens: bool,
+    batches: tuple[TaskBatch, TaskBatch],
+    number: Array,
+    params: Any,
+    masks: list[Array],
+    own: Calibrated,
+) -> tuple[Array, Array]:
+    """Return a sub-network's validation error, and how sharp its outputs are on search data."""
+    task, validation = jax.tree.map(lambda leaf: leaf[number], batches)
+    error = kernel.error(params, validation, masks, own)
+    if not sharpens:
+        return error, jnp.ones(())
     assert own.head is not None
-    graph, rows = problem.jat.graph, slice(ROWS)
-    features, _ = graph.features(params, task.inputs[rows], masks, False)
+    features, _ = kernel.graph.features(params, task.inputs[:ROWS], masks, False)
     outputs = features @ own.head.kernel + own.head.bias
-
-    def loss(factor: Array) -> Array:
-        odds = jnp.where(task.valid, factor * outputs, -1e9)
-        return optax.softmax_cross_entropy(odds, task.targets[rows]).mean()
-
-    factors = jnp.asarray(SHARPNESS)
-    return factors[jnp.argmin(jax.vmap(loss)(factors))]
+    return error, sharpness(outputs, task.targets, task.valid, task.real)
 
 
 def _sharpened(problem: Problem, case: Case, factor: float) -> Case:

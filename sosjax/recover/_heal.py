@@ -30,6 +30,7 @@ def heal(
     recovery: Recovery,
     place: Path | None = None,
     progress: Progress | None = None,
+    ward: Ward | None = None,
 ) -> list[Healed]:
     """Train sub-networks, those of like widths in one program.
 
@@ -39,12 +40,13 @@ def heal(
       recovery: how to train.
       place: a folder to keep checkpoints in.
       progress: as for `recover`.
+      ward: the examples, if they are laid out already.
 
     Returns:
       What became of each, in their order.
     """
     recovery = recovery.suited(problem.jat.graph)
-    ward = ward_of(problem, recovery)
+    ward = ward_of(problem, recovery) if ward is None else ward
     cases, errors = arrived(problem, ward, cases)
     found: dict[int, Healed] = {}
     outputs = ward.lessons.task.valid.shape[1]
@@ -89,6 +91,7 @@ class _Bucketful:
         params, there = zip(*pairs, strict=True)
         self.params, self.there = _stacked(params), _stacked(there)
         self.tasks = jnp.asarray([case.task for case in cases])
+        self.paces = jnp.asarray([recovery.pace(_share(problem, case)) for case in cases])
 
     def run(self, place: Path | None, name: str, progress: Progress) -> list[Healed]:
         """Train from the newest checkpoint, or from the start, to the last epoch."""
@@ -107,7 +110,8 @@ class _Bucketful:
         while done < self.recovery.epochs and not self._all_rest(patients):
             order = orders(self.ward.lessons.task, self.recovery, done)
             done += 1
-            patients = epoch(jnp.int32(done), patients, self.there, self.tasks, order, self.ward)
+            members = self.there, self.tasks, self.paces
+            patients = epoch(jnp.int32(done), patients, *members, order, self.ward)
             if place is not None:
                 save_checkpoint(place, done, (jnp.int32(done), patients))
             error = float(np.asarray(patients.error).mean())
@@ -149,6 +153,14 @@ class _Bucketful:
                 )
             )
         return found
+
+
+def _share(problem: Problem, case: Case) -> float:
+    """Return a sub-network's share of the whole network's parameters."""
+    kept = np.array([[mask.sum(), mask.size] for mask in case.masks], int).T
+    costs = problem.jat.graph.cost(kept, len(problem.tasks[case.task].classes))
+    own, whole = costs["parameters"].tolist()
+    return own / whole
 
 
 def _stacked(trees: Sequence[Any]) -> Any:

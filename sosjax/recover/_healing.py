@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .._tree import concatenate
-from .._types import Array, Int
+from .._types import Array, Float, Int
 from ..fitness._training import Learner, Trainer
 from ._ward import Ward
 
@@ -64,14 +64,16 @@ class Healing:
         patients: Patient,
         there: Any,
         tasks: Int[Array, " M"],
+        paces: Float[Array, " M"],
         orders: Int[Array, "T N B"],
         ward: Ward,
     ) -> Patient:
         """Train members that are not at rest for one epoch."""
 
-        def treated(patient: Patient, there: Any, task: Array) -> Patient:
+        def treated(patient: Patient, there: Any, task: Array, pace: Array) -> Patient:
             lesson, calibration, validation = jax.tree.map(lambda leaf: leaf[task], ward)
-            learner, losses = self.trainer.study(patient.learner, there, lesson, orders[task])
+            order = orders[task]
+            learner, losses = self.trainer.study(patient.learner, there, lesson, order, pace)
             weights = self.trainer.weights(learner, there)
             graph = self.trainer.graph
             weights = graph.recalibrated(weights, calibration.inputs, calibration.real)
@@ -89,11 +91,10 @@ class Healing:
             )
 
         def one(row: Any) -> Patient:
-            patient, there, task = row
-            rests = patient.lost | (patient.stale >= self.patience)
-            return jax.lax.cond(rests, lambda: patient, lambda: treated(patient, there, task))
+            rests = row[0].lost | (row[0].stale >= self.patience)
+            return jax.lax.cond(rests, lambda: row[0], lambda: treated(*row))
 
-        return _visited(one, (patients, there, tasks), self.lanes)
+        return _visited(one, (patients, there, tasks, paces), self.lanes)
 
 
 def _visited(one: Callable[[Any], Any], rows: Any, lanes: int | None) -> Any:

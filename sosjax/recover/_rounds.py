@@ -20,7 +20,7 @@ from ._promise import promising
 from ._sample import rows_of, strewn
 from ._seeking import aimed, genes_of, ratios_of, seek
 from ._trial import Trial, by_task, case_of, unbeaten
-from ._ward import counts
+from ._ward import counts, ward_of
 
 CAUTION = 0.5
 """Deviations above the mean that an error is taken to be: far from what is known, nothing is."""
@@ -47,7 +47,7 @@ def recovered(
       place: a folder to keep checkpoints in.
       progress: called with `{"event": text}` after each epoch.
     """
-    trials: list[Trial] = []
+    trials, ward = list[Trial](), ward_of(problem, recovery)
     fresh = [(number, one) for number, task in enumerate(sets.tasks) for one in task.members]
     if recovery.rounds > 0:
         fresh += _strewn(problem, sets, recovery)
@@ -56,7 +56,7 @@ def recovered(
             fresh = _further(problem, trials, recovery, number)
         own = None if place is None else place / f"round-{number}"
         cases = [case_of(problem.jat, task, member) for task, member in fresh]
-        healed = heal(problem, cases, recovery, own, progress) if cases else []
+        healed = heal(problem, cases, recovery, own, progress, ward) if cases else []
         rows = zip(cases, fresh, healed, strict=True)
         trials += [Trial(case, member, became) for case, (_, member), became in rows]
     return trials

@@ -1,17 +1,21 @@
 """What a front is trained and judged on, laid out once."""
 
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from .._errors import require
+from .._types import Array
 from ..fitness._batch import TaskBatch
+from ..fitness._kernel import Kernel
 from ..fitness._orders import counts as counts
 from ..fitness._orders import orders as orders
 from ..fitness._recovery import Recovery
 from ..fitness._training import Lesson
 from ..search._problem import Problem
+from ._sharpness import sharpness
 
 
 class Ward(NamedTuple):
@@ -42,14 +46,26 @@ def ward_of(problem: Problem, recovery: Recovery) -> Ward:
         f"{recovery.batch}.",
     )
     # Without distillation nobody asks, and outputs of tokens are large.
-    ask = recovery.distillation > 0
-    teacher = (
-        jax.jit(problem.kernel.outputs)(problem.jat.params, batch)
-        if ask
-        else jnp.zeros(batch.inputs.shape[:2])
-    )
+    teacher = jnp.zeros(batch.inputs.shape[:2])
+    if recovery.distillation > 0:
+        teacher = _teacher(problem.kernel, problem.jat.params, batch)
     parts = (batch, problem.calibration, problem.validation)
     # What a fitness knows beyond the examples is none of a member's that has its own weights.
     bare = {"solved": None, "penalty": None, "known": None, "jack": None}
     batch, calibration, validation = (part._replace(**bare) for part in parts)
     return Ward(Lesson(batch, teacher), calibration, validation)
+
+
+@partial(jax.jit, static_argnums=0)
+def _teacher(kernel: Kernel, params: Any, batch: TaskBatch) -> Array:
+    """Return what the Jack says of every example [T, B, ...]; of classes, log odds."""
+    outputs = kernel.outputs(params, batch)
+    if kernel.kind != "classes" or batch.solved is None:
+        return outputs
+
+    def factor(task: TaskBatch, outputs: Array) -> Array:
+        found = sharpness(outputs, task.targets, task.valid, task.real)
+        return jnp.where(task.own, 1.0, found)
+
+    # Taken as they are, shares would say that all classes are nearly as likely.
+    return jax.vmap(factor)(batch, outputs)[:, None, None] * outputs

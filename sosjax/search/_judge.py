@@ -57,16 +57,16 @@ def judge(
     """
     kernel, params = problem.kernel, problem.jat.params
     rows = jax.tree.map(_joined, *sources)
-    carried = jax.jit(partial(_calibrated, kernel))(params, problem.calibration, rows)
+    carried = _calibrated(kernel, params, problem.calibration, rows)
     rows, carried = jax.tree.map(_joined, (rows, carried), _jacks(problem))
-    errors = jax.jit(partial(_errors, kernel))
-    seen = np.asarray(errors(params, problem.validation, rows, carried))
+    seen = np.asarray(_errors(kernel, params, problem.validation, rows, carried))
     kept = np.stack([np.asarray(mask.sum(-1)) for mask in rows.masks], -1)
     ends = np.cumsum([0, *(source.wanted.shape[1] for source in sources)])
     parts = list(pairwise(ends.tolist()))
     finite = np.asarray(rows.wanted) & np.isfinite(seen)
     chosen = _chosen(problem, seen, kept, finite, parts)
-    unseen = np.asarray(errors(params, problem.test, rows._replace(wanted=chosen), carried))
+    rows = rows._replace(wanted=chosen)
+    unseen = np.asarray(_errors(kernel, params, problem.test, rows, carried))
     made = _maker(problem, rows, carried)
 
     def member(number: int, row: int) -> Member:
@@ -95,8 +95,8 @@ def calibrated(problem: Problem, rows: Candidates) -> list[list[Member]]:
       For each task the wanted candidates whose error is finite; their test error is yet NaN.
     """
     kernel, params = problem.kernel, problem.jat.params
-    carried = jax.jit(partial(_calibrated, kernel))(params, problem.calibration, rows)
-    errors = jax.jit(partial(_errors, kernel))(params, problem.validation, rows, carried)
+    carried = _calibrated(kernel, params, problem.calibration, rows)
+    errors = _errors(kernel, params, problem.validation, rows, carried)
     finite = np.asarray(rows.wanted) & np.isfinite(errors)
     made, seen = _maker(problem, rows, carried), np.asarray(errors)
     return [
@@ -149,6 +149,8 @@ def share(error: Any) -> float:
     return round(min(float(error), 1.0), 6)
 
 
+# Compiled once for a kernel and shapes, however often members are judged: rounds of recovery do.
+@partial(jax.jit, static_argnums=0)
 def _calibrated(kernel: Kernel, params: Any, search: TaskBatch, rows: Candidates) -> Calibrated:
     def one(task: TaskBatch, masks: list[Array]) -> Calibrated:
         return kernel.calibrate(params, task, masks)[1]
@@ -159,8 +161,7 @@ def _calibrated(kernel: Kernel, params: Any, search: TaskBatch, rows: Candidates
 def _jacks(problem: Problem) -> tuple[Candidates, Calibrated]:
     """Return the whole network as one more candidate of every task."""
     tasks = len(problem.tasks)
-    sizes = (*problem.encoding.sizes, *(1 for _ in range(problem.encoding.blocks)))
-    masks = [jnp.ones((tasks, 1, size), bool) for size in sizes]
+    masks = [jnp.ones((tasks, 1, size), bool) for size in problem.mask_sizes]
     untouched = jax.vmap(partial(problem.kernel.untouched, problem.jat.params))(problem.search)
     carried = jax.tree.map(lambda leaf: leaf[:, None], untouched)
     return Candidates(masks, jnp.ones((tasks, 1), bool)), carried
@@ -170,6 +171,7 @@ def _joined(*rows: Array) -> Array:
     return jnp.concatenate(rows, 1)
 
 
+@partial(jax.jit, static_argnums=0)
 def _errors(
     kernel: Kernel, params: Any, batch: TaskBatch, rows: Candidates, carried: Calibrated
 ) -> Array:

@@ -98,6 +98,11 @@ class Problem:
         """What all tasks ask: `"classes"`, `"values"` or `"tokens"`."""
         return data_of(self.tasks[0]).kind
 
+    @property
+    def mask_sizes(self) -> tuple[int, ...]:
+        """The sizes of a sub-network's masks: of groups, then 1 for each block."""
+        return (*self.encoding.sizes, *[1] * self.encoding.blocks)
+
     def units(self) -> dict[str, dict[str, float]]:
         """Return what an error of 1 is for each task and part, where errors have a unit.
 
