@@ -23,6 +23,7 @@ SETTINGS = Settings(
     calibration=64,
     checkpoint_every=2,
     chunk=2,
+    uniform=2,
 )
 ARCHITECTURE = {
     "family": "resnet",

@@ -230,7 +230,11 @@ def test_own_and_new_heads_side_by_side():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"ranking": ("taylor", "activation")}, {"encoding": "bits"}, {"fitness": "compensated"}],
+    [
+        {"ranking": ("taylor", "activation")},
+        {"encoding": "bits", "uniform": 0},
+        {"fitness": "compensated"},
+    ],
 )
 def test_what_the_search_to_come_judges_and_decodes_by(changes):
     settings = replace(SETTINGS, **changes)

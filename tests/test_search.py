@@ -43,9 +43,13 @@ from sosjax.search._asked import check_asked
 VARIANTS = {
     "adaptive-de": {"strategy": "adaptive-de"},
     "an evosax algorithm": {"strategy": "SNES", "directions": 2},
-    "mo-mfea-ii, bits": {"strategy": "mo-mfea-ii", "encoding": "bits"},
+    "mo-mfea-ii, bits": {"strategy": "mo-mfea-ii", "encoding": "bits", "uniform": 0},
     "random, raw": {"strategy": "random", "fitness": "raw"},
-    "bits, three objectives": {"encoding": "bits", "objectives": ("error", "bytes", "flops")},
+    "bits, three objectives": {
+        "encoding": "bits",
+        "uniform": 0,
+        "objectives": ("error", "bytes", "flops"),
+    },
 }
 
 
@@ -78,7 +82,7 @@ def check_sets(jat, sets):
             groups = len(jat.graph.sizes)
             assert min(member.scores.kept[:groups]) >= 1
             assert set(member.scores.kept[groups:]) <= {0, 1}
-            assert 0 <= member.scores.search_error <= 1
+            assert 0 <= (member.scores.search_error or 0) <= 1
             assert member.kernel.shape[1:] == member.bias.shape == (len(task.classes),)
         for scores in (task.jack, *task.uniform, *(one.scores for one in task.members)):
             assert 0 <= scores.validation_error <= 1 and 0 <= scores.test_error <= 1
@@ -346,7 +350,7 @@ def test_existing_folder_is_refused(tmp_path, compiled):
         ({"uniform": 42}, "`search.uniform` must be a whole number from 0 to 40, got 42."),
         (
             {"uniform": 1, "encoding": "bits"},
-            "`search.uniform` must be a whole number from 0 to 0, got 1.",
+            '`search.uniform` must be 0 with `search.encoding` "bits", which has no shares, got 1.',
         ),
         (
             {"strategy": "mo-mfa"},
@@ -428,10 +432,30 @@ def test_the_first_sub_networks_may_keep_one_share_of_every_group():
     settings = replace(SETTINGS, population=8, generations=0, uniform=8, low=0.2)
     sets = search(network(), make_data(), TASKS, ENVIRONMENTS, settings)
     sizes = [group["size"] for group in sets.facts["network"]["groups"]]
-    shares = max(sizes) ** (np.linspace(0.2, 1.0, 8) - 1)
+    shares = max(sizes) ** (0.2 + 0.8 * np.sqrt(np.linspace(0, 1, 8)) - 1)
     uniform = {
         tuple(np.clip(np.round(share * np.array(sizes)), 1, sizes).astype(int).tolist())
         for share in shares
     }
-    kept = {member.scores.kept for task in sets.tasks for member in task.members}
+    scores = [member.scores for task in sets.tasks for member in task.members]
+    kept = {one.kept for one in scores if one.search_error is not None}
     assert kept <= uniform and len(kept) > 1
+
+
+def test_uniform_cuts_that_nothing_found_beats_are_members():
+    without = search(network(), make_data(), TASKS, (), replace(SETTINGS, uniform=0))
+    assert all(one.scores.search_error is not None for t in without.tasks for one in t.members)
+    joined = 0
+    for task in found().tasks:
+        members = [np.array(seen_of(one.scores)) for one in task.members]
+        for scores in task.uniform:
+            here = np.array(seen_of(scores))
+            if scores.parameters < task.jack.parameters:
+                assert any((member <= here).all() for member in members)
+        joined += sum(one.scores.search_error is None for one in task.members)
+    assert joined > 0
+
+
+def seen_of(scores):
+    """Return what members are chosen by."""
+    return [scores.validation_error, *scores.costs.values()]

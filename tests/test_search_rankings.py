@@ -48,7 +48,8 @@ def test_a_shared_ranking_is_the_mean_of_the_tasks():
 
 
 def test_bits_mix_several_rankings_evenly_and_ratios_take_scores():
-    bits, ratios = problem(encoding="bits", ranking=BOTH.ranking), problem(ranking=BOTH.ranking)
+    bits = problem(encoding="bits", uniform=0, ranking=BOTH.ranking)
+    ratios = problem(ranking=BOTH.ranking)
     assert isinstance(bits.encoding, Bits) and ratios.encoding == Ratios((4, 5), rankings=2)
     for mixed, places in zip(ratios.rankings(), bits.rankings(), strict=True):
         assert mixed.shape[:2] == (2, 2)
@@ -109,7 +110,7 @@ def test_one_threshold_keeps_the_best_units_of_all_groups():
             if cost:
                 prices = unit_costs(perceptron().graph, cost, len(task.classes))
                 scores = [score / price for score, price in zip(scores, prices, strict=True)]
-            for row, share in enumerate(np.geomspace(1 / 5, 1, 6)):
+            for row, share in enumerate(5 ** (np.sqrt(np.linspace(0, 1, 6)) - 1)):
                 masks = [np.asarray(mask[number, row]) for mask in found.masks]
                 level = np.sort(np.concatenate(scores))[-max(round(share * 9), 1)]
                 for score, mask in zip(scores, masks, strict=True):
@@ -135,7 +136,7 @@ def test_the_scope_and_the_cost_are_looked_at():
 
 def test_a_local_share_is_the_same_of_every_group():
     found = uniform_candidates(problem(), problem().rankings(), 4)
-    for row, share in enumerate(np.geomspace(1 / 5, 1, 4)):
+    for row, share in enumerate(5 ** (np.sqrt(np.linspace(0, 1, 4)) - 1)):
         kept = [int(mask[0, row].sum()) for mask in found.masks]
         assert kept == [max(1, round(share * size)) for size in (4, 5)]
 

@@ -90,8 +90,9 @@ def method(result: Result) -> str:
         f"what the charts and the bold numbers show, and so a line may rise. A task uses the "
         f"examples of its classes. The lines follow the same rule: at each size they give the "
         f"test error of the member that a limit of that size would select. The uniform baseline "
-        f"keeps the same share of every group, its best units by Taylor importance, and is judged "
-        f"in the same way. Costs ({costs}) are those of the shrunk network.</p>{_recovery(result)}"
+        f"keeps the same share of every group, its best units by the ranking of the search, and "
+        f"is judged in the same way; under `search.uniform`, cuts that nothing found beats are in "
+        f"the set as well. Costs ({costs}) are those of the shrunk network.</p>{_recovery(result)}"
         f"{_fidelity(result)}{_notes(result)}"
         f'<dl class="settings">{settings}{versions}</dl></section>'
     )

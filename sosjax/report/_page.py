@@ -135,7 +135,7 @@ _LEGEND = (
         ),
     ),
     (
-        "uniform Taylor baseline",
+        "uniform baseline",
         (
             '<g class="steps uniform"><line x1="0" x2="26" y1="9" y2="9"/></g>'
             '<rect class="uniform" x="9.5" y="5.5" width="7" height="7"/>'

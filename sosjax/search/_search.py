@@ -19,6 +19,7 @@ from ..models._adapted import JACK_NAME, load_adapted, save_adapted
 from ..models._jat import Jat
 from ..pareto._dominance import nondominated
 from ..pareto._indicators import log_hypervolume
+from ..sets._member import Member, Scores
 from ..sets._set_of_sets import SetOfSets, TaskSet
 from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..space._encoding import AbstractEncoding
@@ -178,11 +179,12 @@ class _Search:
     def _first(self, key: Array, count: int) -> Array:
         """Return the first genotypes of all tasks, each task's together."""
         first, settings = self._sample(key, count), self.settings
-        if settings.uniform == 0:
+        uniform = settings.uniform or 0
+        if uniform == 0:
             return first
-        shares = uniform_genotypes(self.problem, settings.uniform, settings.high, settings.low)
+        shares = uniform_genotypes(self.problem, uniform, settings.low, settings.high)
         rows = first.reshape(len(self.problem.tasks), -1, first.shape[-1])
-        return rows.at[:, : settings.uniform].set(shares).reshape(first.shape)
+        return rows.at[:, :uniform].set(shares).reshape(first.shape)
 
     @property
     def encoding(self) -> AbstractEncoding:
@@ -314,6 +316,9 @@ class _Search:
                 )
                 for row, member in found.items()
             ]
+            if self.settings.uniform:
+                members = _unbeaten([*members, *uniform.values()])
+                members = _smaller(members, jack) or members
             members.sort(key=lambda member: (member.scores.parameters, member.scores.flops))
             scores = tuple(member.scores for member in uniform.values())
             sets.append(TaskSet(task.name, tuple(task.classes), jack, tuple(members), scores))
@@ -343,6 +348,18 @@ class _Search:
             **({} if jat.adaptation is None else {"adaptation": jat.adaptation}),
             **asdict(self.settings),
         }
+
+
+def _smaller(members: Sequence[Member], jack: Scores) -> list[Member]:
+    """Return the members that have fewer parameters than the whole network."""
+    return [member for member in members if member.scores.parameters < jack.parameters]
+
+
+def _unbeaten(members: Sequence[Member]) -> list[Member]:
+    """Return the members that no other beats on validation error and every cost; of equals one."""
+    rows = [[member.scores.validation_error, *member.scores.costs.values()] for member in members]
+    keep = np.asarray(nondominated(jnp.asarray(rows, jnp.float32)))
+    return [member for member, kept in zip(members, keep, strict=True) if kept]
 
 
 def _distinct(tasks: Sequence[Task]) -> list[Dataset]:

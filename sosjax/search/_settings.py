@@ -11,6 +11,8 @@ from ..space._encoding import ENCODINGS
 from ..space._importance import RANKINGS
 from ..strategies import ALGORITHMS
 
+UNIFORM = 4
+"""Uniform cuts that a search begins with, if nothing else was said."""
 STRATEGIES = ("mo-mfea", "mo-mfea-ii", "adaptive-de", "random")
 
 
@@ -50,8 +52,8 @@ class Settings:
         kept units with bits; with ratios size^gene units are kept, and genes spread around it.
       high: highest mean gene.
       uniform: so many of each task's first sub-networks keep the same share of every group instead,
-        between what `low` and `high` keep of the largest; with `"ratios"` alone. Where evaluations
-        are few, the sets then begin with what a uniform cut finds.
+        between what `low` and `high` keep of the largest; and if any do, uniform cuts that nothing
+        found beats are members as well. With `"ratios"` alone; `None`: 4 with those, else 0.
       chunk: candidates side by side on an accelerator; a CPU takes them one at a time.
       checkpoint_every: generations between two checkpoints.
       seed: of everything random.
@@ -75,7 +77,7 @@ class Settings:
     directions: int = 4
     low: float = 0.0
     high: float = 1.0
-    uniform: int = 0
+    uniform: int | None = None
     chunk: int = 8
     checkpoint_every: int = 2
     seed: int = 0
@@ -91,10 +93,13 @@ class Settings:
         return tuple(name for name in self.objectives if name not in JUDGEMENTS)
 
     def suited(self, graph: Subject) -> "Settings":
-        """Return the same with a fitness that suits the network, if none was given."""
-        if self.fitness is not None:
-            return self
-        return replace(self, fitness="compensated" if graph.sites().found else "recalibrated")
+        """Return the same with what suits the network and the encoding where nothing was given."""
+        fitness, uniform = self.fitness, self.uniform
+        if fitness is None:
+            fitness = "compensated" if graph.sites().found else "recalibrated"
+        if uniform is None:
+            uniform = min(UNIFORM, self.population) if self.encoding == "ratios" else 0
+        return replace(self, fitness=fitness, uniform=uniform)
 
     def __post_init__(self) -> None:
         require(
@@ -136,11 +141,20 @@ class Settings:
         require_number("search.directions", self.directions, 1, whole=True)
         require_number("search.low", self.low, 0, 1)
         require_number("search.high", self.high, self.low, 1)
-        most = self.population if self.encoding == "ratios" else 0
-        require_number("search.uniform", self.uniform, 0, most, whole=True)
+        self._check_uniform()
         require_number("search.chunk", self.chunk, 1, whole=True)
         require_number("search.checkpoint_every", self.checkpoint_every, 1, whole=True)
         require_number("search.seed", self.seed, 0, 2**32 - 1, whole=True)
+
+    def _check_uniform(self) -> None:
+        if self.uniform is None:
+            return
+        require_number("search.uniform", self.uniform, 0, self.population, whole=True)
+        require(
+            self.uniform == 0 or self.encoding == "ratios",
+            f'`search.uniform` must be 0 with `search.encoding` "bits", which has no shares, got '
+            f"{self.uniform}.",
+        )
 
     def _check_ranking(self) -> None:
         require(

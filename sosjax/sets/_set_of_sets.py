@@ -18,8 +18,9 @@ class TaskSet:
       name: the task's name.
       classes: its class names.
       jack: the whole network with its own class rows.
-      members: nondominated on validation data, by rising parameters.
-      uniform: uniform keep ratios over the Taylor ranking, judged in the same way: the baseline.
+      members: nondominated on validation data, by rising parameters; uniform cuts among them if the
+        search was asked for them.
+      uniform: uniform keep ratios over the search's ranking, judged in the same way: the baseline.
     """
 
     name: str
