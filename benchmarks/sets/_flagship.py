@@ -112,7 +112,6 @@ def text(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         raise SystemExit("--data and --weights must name the folders of texts and of MiniLM")
     jat = sosjax.load(weights, length=SMALL.length, name="MiniLM")
     tokenizer = load_tokenizer(weights)
-    assert SMALL.rows is not None
     return Flagship(
         name="text",
         jat=jat,
@@ -121,9 +120,8 @@ def text(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         settings=SMALL.settings,
         recovery=Recovery(
             epochs=3,
-            images=SMALL.rows,
+            images=768,
             batch=32,
-            rate=1e-4,
             decay=0.0,
             together=4,
             rounds=1,
