@@ -175,11 +175,13 @@ def test_side_by_side_is_one_after_the_other_with_a_block_gone(monkeypatch):
         assert one.epoch > 0 or other.epoch == 0
 
 
-def test_a_task_may_have_no_member():
+def test_a_task_may_have_no_member(tmp_path):
     first, second = found().tasks
     sets = replace(found(), tasks=(first, replace(second, members=())))
-    healed = recover(network(), sets, make_data(), TASKS, replace(RECOVERY, epochs=1, rounds=0))
+    once = replace(RECOVERY, epochs=1, rounds=0)
+    healed = recover(network(), sets, make_data(), TASKS, once, folder=tmp_path / "healed")
     assert healed.tasks[0].members and healed.tasks[1].members == ()
+    assert contents(load_sets(tmp_path / "healed")) == contents(healed)
 
 
 @pytest.mark.parametrize("parts", ["all", "norms", "low-rank"])

@@ -37,6 +37,9 @@ def save_sets(sets: SetOfSets, folder: Path) -> None:
     arrays: dict[str, np.ndarray] = {}
     for number, task in enumerate(sets.tasks):
         members = task.members
+        if not members:
+            arrays[f"{number}/mask"] = np.zeros((0, 0), np.uint8)
+            continue
         masks = [np.concatenate(member.masks) for member in members]
         arrays[f"{number}/mask"] = np.stack(masks).astype(np.uint8)
         arrays[f"{number}/kernel"] = np.stack([member.kernel for member in members])
