@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._tree import named_leaves, with_leaves
 from ..models._jat import Jat
-from ..pareto._dominance import nondominated
 from ..search._judge import share
+from ..search._judge import unbeaten as unbeaten_of
 from ..search._problem import Problem
 from ..sets._member import Member
 from ._arrival import evaluated
@@ -66,13 +65,7 @@ def by_task(trials: Sequence[Trial], tasks: int) -> list[list[int]]:
 
 def unbeaten(trials: Sequence[Trial], errors: Sequence[float] | np.ndarray) -> list[int]:
     """Return which trials of one task no other beats on error and every cost."""
-    if not trials:
-        return []
-    rows = [
-        [error, *trial.member.scores.costs.values()]
-        for trial, error in zip(trials, errors, strict=True)
-    ]
-    return np.flatnonzero(nondominated(jnp.asarray(rows, jnp.float32))).tolist()
+    return unbeaten_of([trial.member.scores for trial in trials], errors)
 
 
 def error_on_test(problem: Problem) -> Callable[[int, Member], float]:

@@ -144,6 +144,19 @@ def _chosen(
     return chosen
 
 
+def unbeaten(scores: Sequence[Scores], errors: Sequence[float] | np.ndarray) -> list[int]:
+    """Return which sub-networks of one task no other beats on error and every cost; of equals one.
+
+    Args:
+      scores: their costs.
+      errors: what is told of each.
+    """
+    if not scores:
+        return []
+    rows = [[error, *one.costs.values()] for error, one in zip(errors, scores, strict=True)]
+    return np.flatnonzero(nondominated(jnp.asarray(rows, jnp.float32))).tolist()
+
+
 def share(error: Any) -> float:
     """Return a float32 share as the short number it stands for; 1 if an output was not finite."""
     return round(min(float(error), 1.0), 6)

@@ -29,7 +29,7 @@ from ..tasks._task import Task, data_of
 from ._adapt import Adapting
 from ._asked import asked_of, check_asked
 from ._checkpoint import load_checkpoint, save_checkpoint
-from ._judge import candidates, judge, share
+from ._judge import candidates, judge, share, unbeaten
 from ._problem import Problem
 from ._run_folder import RunFolder
 from ._settings import Settings
@@ -179,12 +179,11 @@ class _Search:
     def _first(self, key: Array, count: int) -> Array:
         """Return the first genotypes of all tasks, each task's together."""
         first, settings = self._sample(key, count), self.settings
-        uniform = settings.uniform or 0
-        if uniform == 0:
+        if not settings.uniform:
             return first
-        shares = uniform_genotypes(self.problem, uniform, settings.low, settings.high)
+        shares = uniform_genotypes(self.problem, settings.uniform, settings.low, settings.high)
         rows = first.reshape(len(self.problem.tasks), -1, first.shape[-1])
-        return rows.at[:, :uniform].set(shares).reshape(first.shape)
+        return rows.at[:, : settings.uniform].set(shares).reshape(first.shape)
 
     @property
     def encoding(self) -> AbstractEncoding:
@@ -317,7 +316,10 @@ class _Search:
                 for row, member in found.items()
             ]
             if self.settings.uniform:
-                members = _unbeaten([*members, *uniform.values()])
+                members += uniform.values()
+                scores = [member.scores for member in members]
+                rows = unbeaten(scores, [one.validation_error for one in scores])
+                members = [members[row] for row in rows]
                 members = _smaller(members, jack) or members
             members.sort(key=lambda member: (member.scores.parameters, member.scores.flops))
             scores = tuple(member.scores for member in uniform.values())
@@ -353,13 +355,6 @@ class _Search:
 def _smaller(members: Sequence[Member], jack: Scores) -> list[Member]:
     """Return the members that have fewer parameters than the whole network."""
     return [member for member in members if member.scores.parameters < jack.parameters]
-
-
-def _unbeaten(members: Sequence[Member]) -> list[Member]:
-    """Return the members that no other beats on validation error and every cost; of equals one."""
-    rows = [[member.scores.validation_error, *member.scores.costs.values()] for member in members]
-    keep = np.asarray(nondominated(jnp.asarray(rows, jnp.float32)))
-    return [member for member, kept in zip(members, keep, strict=True) if kept]
 
 
 def _distinct(tasks: Sequence[Task]) -> list[Dataset]:
