@@ -163,7 +163,8 @@ def test_samples_are_different_and_of_all_sizes(encoding):
 def test_a_comparison(small_levels):
     content = result()
     assert json.loads(json.dumps(content, allow_nan=False)) == json.loads(json.dumps(content))
-    names = [*MODES, "divergence", "validation", "parameters", "flops", "recovered"]
+    names = [*MODES, "divergence", "forecast"]
+    names += ["validation", "parameters", "flops", "recovered"]
     assert set(content["judges"]) == set(names) and content["own"] == ["recalibrated"]
     assert content["recovery"]["epochs"] == 2
     for task, known in zip(content["tasks"], found().tasks, strict=True):
@@ -173,7 +174,7 @@ def test_a_comparison(small_levels):
         assert 1 <= sum(row["member"] for row in rows) <= COUNT
         truth = np.array([row["test_error"] for row in rows])
         sizes = np.array([row["parameters"] for row in rows])
-        for name in (*MODES, "divergence"):
+        for name in (*MODES, "divergence", "forecast"):
             judged = np.array([row["judged"][name] for row in rows], float)
             alike = np.ptp(judged) == 0
             wanted = None if alike else pytest.approx(stats.spearmanr(judged, truth)[0], abs=1e-5)

@@ -30,7 +30,7 @@ from sosjax.recover._case import Case
 from sosjax.recover._forecast import forecast
 from sosjax.recover._heal import heal
 from sosjax.recover._recover import settings_of
-from sosjax.recover._rounds import LARGEST, averaged
+from sosjax.recover._rounds import LARGEST, averaged, unseen
 from sosjax.recover._rounds import recovered as recovered_in_rounds
 from sosjax.recover._seeking import genes_of, ratios_of
 from sosjax.recover._trial import case_of, full_params
@@ -116,6 +116,18 @@ def test_the_front_is_of_errors_held_against_those_of_others():
             if not any(np.all(np.array(one) <= point) and one != point for one in points)
         }
         assert {one.scores.kept for one in task.members} == best
+
+
+def test_what_is_foretold_of_a_member_does_not_know_its_recovery():
+    trials = recovered_in_rounds(problem(), found(), replace(RECOVERY, epochs=1))
+    errors = unseen(problem(), trials)
+    assert errors.shape == (len(trials),) and np.all((errors > 0) & (errors <= 1))
+    for row in (0, len(trials) // 2):
+        worse = replace(trials[row].healed, after=0.99)
+        others = [*trials[:row], replace(trials[row], healed=worse), *trials[row + 1 :]]
+        changed = unseen(problem(), others)
+        assert changed[row] == pytest.approx(errors[row], rel=1e-5)
+        assert not np.allclose(np.delete(changed, row), np.delete(errors, row), rtol=1e-3)
 
 
 def test_before_further_rounds_some_of_all_sizes_are_strewn():

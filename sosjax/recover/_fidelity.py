@@ -28,8 +28,9 @@ from ._agreement import Agreement, agreement, mean_agreement
 from ._correlation import DECADE, FEWEST, levels
 from ._heal import Progress, heal
 from ._recover import check_sets, digest_of, settings_of
+from ._rounds import unseen
 from ._sample import key_of, sample, stacked
-from ._trial import Trial, case_of, error_on_test, told
+from ._trial import Trial, by_task, case_of, error_on_test, told
 from ._ward import counts
 
 FORMAT = "sosjax-fidelity"
@@ -60,8 +61,9 @@ def fidelity(
 
     Judges are those of `judges_of` on search data (leave-one-out where they fit a head),
     `"validation"`, the validation error of a calibrated candidate, the number of `"parameters"` and
-    of `"flops"` (larger is better), and `"recovered"`, the validation error after recovery: no
-    cheap judge can be expected to agree better than that.
+    of `"flops"` (larger is better), and `"forecast"`, what rounds of recovery go by: it is foretold
+    of each by its keep ratios, from the recovery of others alone. `"recovered"` is the validation
+    error after recovery: no cheap judge can be expected to agree better than that.
 
     Args:
       jat: the network that the sets were found in.
@@ -105,11 +107,13 @@ def fidelity(
         run = RunFolder.create(path, asked, None)
     tell({"event": f"recovering {len(cases)} candidates"})
     healed = heal(problem, cases, recovery, None if run is None else run.checkpoints, progress)
-    rows = iter(zip(cases, healed, strict=True))
-    error, found = error_on_test(problem), []
-    for number, own in enumerate(members):
-        trials = [Trial(case, one, became) for one, (case, became) in zip(own, rows, strict=False)]
-        found.append(_task(problem, number, sets, told(error, number, trials), judged[number]))
+    flat = [one for own in members for one in own]
+    trials = [Trial(*row) for row in zip(cases, flat, healed, strict=True)]
+    foretold, error, found = unseen(problem, trials), error_on_test(problem), []
+    for number, rows in enumerate(by_task(trials, len(members))):
+        judged[number]["forecast"] = foretold[rows]
+        recovered = told(error, number, [trials[row] for row in rows])
+        found.append(_task(problem, number, sets, recovered, judged[number]))
     content = _content(sets, recovery, candidates, seed, found)
     if run is not None:
         write_json(run.path / NAME, content)

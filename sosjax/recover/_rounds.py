@@ -26,6 +26,8 @@ CAUTION = 0.5
 """Deviations above the mean that an error is taken to be: far from what is known, nothing is."""
 LARGEST = 0.6
 """The share of the parameters below which sub-networks are strewn: above, hardly any errs more."""
+FOLDS = 10
+"""Those of one fold are foretold from the other nine."""
 
 
 def recovered(
@@ -70,10 +72,32 @@ def averaged(problem: Problem, trials: Sequence[Trial], recovery: Recovery) -> n
     """
     if recovery.rounds == 0:
         return np.array([trial.healed.after for trial in trials])
-    found, kept, tasks = _learnt(problem, trials)
+    return _foretold(problem, trials, trials)
+
+
+def unseen(problem: Problem, trials: Sequence[Trial]) -> np.ndarray:
+    """Return each one's validation error as it is foretold from others alone, [N].
+
+    Those of a task are dealt to `FOLDS` in turn; those of one fold are foretold from the rest.
+    """
+    folds, errors = np.zeros(len(trials), int), np.zeros(len(trials))
+    for rows in by_task(trials, len(problem.tasks)):
+        folds[rows] = np.arange(len(rows)) % FOLDS
+    for fold in range(folds.max() + 1):
+        known = [trials[row] for row in np.flatnonzero(folds != fold)]
+        asked = [trials[row] for row in np.flatnonzero(folds == fold)]
+        errors[folds == fold] = _foretold(problem, known, asked)
+    return np.minimum(errors, 1.0)
+
+
+def _foretold(problem: Problem, known: Sequence[Trial], asked: Sequence[Trial]) -> np.ndarray:
+    """Return the validation errors of some that a forecast learnt from others foretells, [N]."""
+    found, _, _ = _learnt(problem, known)
+    kept = np.array([trial.member.scores.kept for trial in asked])
     genes, errors = jnp.asarray(genes_of(ratios_of(problem), kept), jnp.float32), []
     for task in range(len(problem.tasks)):
         errors.append(np.exp(found(genes, task)[0]))
+    tasks = np.array([trial.case.task for trial in asked])
     return np.stack(errors)[tasks, np.arange(len(tasks))]
 
 

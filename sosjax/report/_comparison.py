@@ -100,6 +100,7 @@ class Comparison:
             "validation": "validation before recovery",
             "parameters": "parameters alone",
             "flops": "FLOPs alone",
+            "forecast": "recovery's own forecast",
             CEILING: "validation after recovery",
         }
         own = " (the run's)" if judge in self.own else ""
