@@ -84,8 +84,10 @@ def unseen(problem: Problem, trials: Sequence[Trial]) -> np.ndarray:
     for rows in by_task(trials, len(problem.tasks)):
         folds[rows] = np.arange(len(rows)) % FOLDS
     for fold in range(folds.max() + 1):
-        known = [trials[row] for row in np.flatnonzero(folds != fold)]
-        asked = [trials[row] for row in np.flatnonzero(folds == fold)]
+        known, asked = (
+            [trial for trial, one in zip(trials, own, strict=True) if one]
+            for own in (folds != fold, folds == fold)
+        )
         errors[folds == fold] = _foretold(problem, known, asked)
     return np.minimum(errors, 1.0)
 
