@@ -6,10 +6,11 @@
 
 One search over all tasks, each with texts and classes of its own; the encoder has no classifier, so
 that every sub-network's head is solved in closed form. Told for each task: the Jack's test error,
-the front, and the member with the lowest validation error within half of the Jack's FLOPs: how many
-points of test accuracy it loses as it is found, without a gradient step; the same for uniform keep
-ratios over the same ranking; and after a short recovery. So that the training is not taken for the
-member's merit, the Jack is trained in the same way on some tasks.
+the front, and the member with the lowest validation error within half of the Jack's FLOPs, an
+environment of the search: how many points of test accuracy it loses as it is found, without a
+gradient step; the same for uniform keep ratios over the same ranking; and after a short recovery.
+So that the training is not taken for the member's merit, the Jack is trained in the same way on
+some tasks.
 
 `--tasks` names others of the corpora: R52 in the place of R8, editorials of the news (NYT) and
 tweets among the sentiments. R8 is contained in R52; a document of both is in the same part of both,
@@ -81,7 +82,7 @@ RECOVERY = Recovery(epochs=3, images=2_000, batch=32, decay=0.0, together=4, rou
 SMALL = Scale(
     tasks=("computers", "recreation", "science", "talk", "R8", "BBC", "Amazon", "movie"),
     length=16,
-    most=256,
+    most=512,
     settings=Settings(
         population=8, generations=5, uniform=4, images=256, calibration=1024, **COMMON
     ),
@@ -137,6 +138,13 @@ def drawn(split: Split, most: int | None, seed: int) -> Split:
     before = np.array([(labels[:place] == label).sum() for place, label in enumerate(labels)])
     chosen = rows[np.argsort(before >= FEWEST, kind="stable")[:most]]
     return Split(split.inputs[chosen], split.labels[chosen])
+
+
+def half_of(jat: sosjax.Jat, tasks: Sequence[Task]) -> Environment:
+    """Return what allows half of the FLOPs, on every task."""
+    sizes = np.asarray(jat.graph.sizes)
+    whole = [int(jat.graph.cost(sizes, len(task.on(None).classes))["flops"]) for task in tasks]
+    return Environment("half", flops=min(whole) / 2)
 
 
 def within_half(scores: Sequence[Scores], jack: Scores) -> Scores | None:
@@ -284,7 +292,8 @@ def run(asked: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, 
     notes = [note for task in tasks if task.data is not None for note in task.data.notes]
     print(*notes, sep="\n")
     search = sosjax.resume if asked.run and asked.run.exists() else sosjax.search
-    sets = search(jat, None, tasks, (), scale.settings, folder=asked.run, progress=tell)
+    limits = (half_of(jat, tasks),)
+    sets = search(jat, None, tasks, limits, scale.settings, folder=asked.run, progress=tell)
     searched = time.perf_counter() - start
     rows = {found.name: row_of(found) for found in sets.tasks}
     add_recovered(rows, jat, sets, tasks, scale)

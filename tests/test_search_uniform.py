@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 from problem import ENVIRONMENTS, SETTINGS, TASKS, found, make_data, network
 
-from sosjax import search
+from sosjax import Environment, search
+from sosjax.search._problem import Problem
+from sosjax.search._uniform import FINE, uniform_candidates
 
 
 def test_the_first_sub_networks_may_keep_one_share_of_every_group():
@@ -34,6 +36,32 @@ def test_uniform_cuts_that_nothing_found_beats_are_members():
                 assert any((member <= here).all() for member in members)
         joined += sum(one.scores.search_error is None for one in task.members)
     assert joined > 0
+
+
+def test_the_largest_uniform_cut_that_fits_is_judged_for_every_environment():
+    graph, sizes = network().graph, np.array(network().graph.sizes)
+    shares = max(sizes) ** (np.sqrt(np.linspace(0, 1, FINE)) - 1)
+    every = np.clip(np.round(shares[:, None] * sizes), 1, sizes).astype(int)
+    whole = {name: int(cost) for name, cost in graph.cost(sizes, 3).items()}
+    limits = (
+        Environment("half", flops=whole["flops"] / 2),
+        Environment("both", parameters=whole["parameters"] / 3, bytes=whole["bytes"] / 4),
+        Environment("none", flops=1),
+        Environment("all", bytes=10 * whole["bytes"]),
+    )
+    problem = Problem(network(), make_data(), TASKS, SETTINGS)
+    rows = uniform_candidates(problem, problem.rankings(), 4, limits)
+    kept = np.stack([np.asarray(mask).sum(-1) for mask in rows.masks], -1)
+    assert kept.shape[:2] == (len(TASKS), 4 + len(limits)) and np.asarray(rows.wanted).all()
+    for task, own in zip(TASKS, kept[:, 4:], strict=True):
+        costs = [
+            {name: int(cost) for name, cost in graph.cost(one, len(task.classes)).items()}
+            for one in every
+        ]
+        for environment, chosen in zip(limits, own.tolist(), strict=True):
+            fits = [row for row, own in enumerate(costs) if environment.admits(own)]
+            assert chosen == every[fits[-1] if fits else 0].tolist()
+        assert own[-1].tolist() == sizes.tolist() and own[-2].tolist() == every[0].tolist()
 
 
 def seen_of(scores):

@@ -71,7 +71,8 @@ def search(
       jat: the pretrained network.
       data: what tasks without data of their own are judged on; `None` if all have their own.
       tasks: one or more.
-      environments: where members will run; the sets serve others too.
+      environments: where members will run; the sets serve others too. The largest uniform cut that
+        fits into each is judged as well, see `Settings.uniform`.
       settings: how to search.
       adaptation: how to adapt the network before, as `adapt` does; `None`: not at all.
       folder: a run folder to make, with a journal, checkpoints and the sets, and the weights of an
@@ -299,7 +300,8 @@ class _Search:
             self.encoding, population, state.rankings, jax.vmap(nondominated)(fitness)
         )
         sets = []
-        judged = judge(problem, [fronts, uniform_candidates(problem, state.rankings)])
+        cuts = uniform_candidates(problem, state.rankings, environments=self.environments)
+        judged = judge(problem, [fronts, cuts])
         for task, (jack, (found, uniform)), seen in zip(
             problem.tasks, judged, fitness[..., 0], strict=True
         ):

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._errors import require, require_known, require_number
 from .._types import Array
+from ..environments._environment import Environment
 from ..graph._cost import COSTS
 from ..models._jat import Jat
 from ..sets._member import Scores
@@ -22,14 +23,40 @@ from ._settings import Settings
 
 COUNT = 13
 """How many shares are drawn into a report."""
+FINE = 400
+"""Shares that what fits into an environment is taken from."""
 SCOPES = ("local", "global")
 
 
-def uniform_candidates(problem: Problem, rankings: list[Array], count: int = COUNT) -> Candidates:
-    """Return candidates of `count` shares, from one unit to all, for every task."""
-    grid, shares = _grid(problem), uniform_genotypes(problem, count)
+def uniform_candidates(
+    problem: Problem,
+    rankings: list[Array],
+    count: int = COUNT,
+    environments: Sequence[Environment] = (),
+) -> Candidates:
+    """Return candidates of `count` shares, from one unit to all, for every task.
+
+    For each environment follows the largest of `FINE` shares that is within its limits; of none,
+    the smallest.
+    """
+    shares = uniform_genotypes(problem, count)
     genotypes = jnp.broadcast_to(shares, (len(problem.tasks), *shares.shape))
-    return candidates(grid, genotypes, rankings, jnp.ones(genotypes.shape[:2], bool))
+    if environments:
+        genotypes = jnp.concatenate([genotypes, _fitted(problem, environments)], 1)
+    return candidates(_grid(problem), genotypes, rankings, jnp.ones(genotypes.shape[:2], bool))
+
+
+def _fitted(problem: Problem, environments: Sequence[Environment]) -> Array:
+    """Return for every task and environment the largest share within its limits, [T, E, D]."""
+    genotypes = uniform_genotypes(problem, FINE)
+    kept, rows = np.asarray(_grid(problem).kept(genotypes)).astype(int), []
+    for task in problem.tasks:
+        costs = problem.jat.graph.cost(kept, len(task.classes))
+        columns = [cost.tolist() for cost in costs.values()]
+        each = [dict(zip(costs, own, strict=True)) for own in zip(*columns, strict=True)]
+        fits = [[one.admits(own) for own in each] for one in environments]
+        rows.append([max(np.flatnonzero(own), default=0) for own in fits])
+    return genotypes[np.array(rows)]
 
 
 def uniform_genotypes(problem: Problem, count: int, first: float = 0.0, last: float = 1.0) -> Array:
