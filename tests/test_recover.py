@@ -362,7 +362,7 @@ def test_smaller_members_take_larger_steps():
     assert Recovery.pace(1.0) == 1 and Recovery.pace(1 / 16) == 2
     for number, task in enumerate(found().tasks):
         for member in task.members:
-            share = _heal._share(problem(), case_of(network(), number, member))
+            share = problem().share(number, member.scores.kept)
             assert share == pytest.approx(member.scores.parameters / task.jack.parameters)
 
 

@@ -144,10 +144,9 @@ def sized(problem: Problem, grid: Candidates, cost: str, budgets: Sequence[float
     masks = [np.asarray(mask) for mask in grid.masks]
     kept = np.stack([mask.sum(-1) for mask in masks], -1)
     rows, wanted = [], []
-    for number, task in enumerate(problem.tasks):
-        graph, classes = problem.jat.graph, len(task.classes)
-        dense = int(graph.cost(np.asarray(graph.sizes), classes)[cost])
-        costs = np.asarray(graph.cost(kept[number], classes)[cost])
+    for number in range(len(problem.tasks)):
+        dense = int(problem.cost(number, np.array(problem.jat.graph.sizes))[cost])
+        costs = problem.cost(number, kept[number])[cost]
         own = [largest(costs, budget * dense) for budget in budgets]
         rows.append([0 if row is None else row for row in own])
         wanted.append([row is not None for row in own])

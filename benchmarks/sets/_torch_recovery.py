@@ -81,8 +81,7 @@ def recovered(
     warm = max(1, round(recovery.warmup * steps))
     rate = recovery.suited(problem.jat.graph).rate or 0.0
     schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warm, max(steps, warm + 1))
-    full = problem.jat.graph.cost(np.array(problem.jat.graph.sizes), classes)["parameters"]
-    pace = recovery.pace(member.scores.parameters / int(full))
+    pace = recovery.pace(problem.share(task, member.scores.kept))
     rates = pace * np.asarray(schedule(np.arange(steps)))
     optimiser = torch.optim.AdamW(module.parameters(), weight_decay=recovery.decay)
     best = (error(module, ward.validation, task), 0, error(module, problem.test, task))

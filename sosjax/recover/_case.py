@@ -21,6 +21,11 @@ class Case:
     masks: tuple[np.ndarray, ...]
     params: Any
 
+    @property
+    def kept(self) -> list[int]:
+        """How many units of each group are kept, and whether each block is there."""
+        return [int(mask.sum()) for mask in self.masks]
+
 
 @final
 @dataclass(frozen=True)

@@ -91,7 +91,9 @@ class _Bucketful:
         params, there = zip(*pairs, strict=True)
         self.params, self.there = _stacked(params), _stacked(there)
         self.tasks = jnp.asarray([case.task for case in cases])
-        self.paces = jnp.asarray([recovery.pace(_share(problem, case)) for case in cases])
+        self.paces = jnp.asarray(
+            [recovery.pace(problem.share(case.task, case.kept)) for case in cases]
+        )
 
     def run(self, place: Path | None, name: str, progress: Progress) -> list[Healed]:
         """Train from the newest checkpoint, or from the start, to the last epoch."""
@@ -125,8 +127,7 @@ class _Bucketful:
         """Name the members whose numbers went beyond all bounds."""
         for case, lost in zip(self.cases, np.asarray(patients.lost).tolist(), strict=True):
             if lost:
-                kept = [int(mask.sum()) for mask in case.masks]
-                text = f"a member of {self.problem.tasks[case.task].name} that keeps {kept} "
+                text = f"a member of {self.problem.tasks[case.task].name} that keeps {case.kept} "
                 text += "diverged: it has the weights of its best epoch, or those it came with; "
                 progress({"event": text + "a lower `recovery.rate` may help", "warning": True})
 
@@ -153,14 +154,6 @@ class _Bucketful:
                 )
             )
         return found
-
-
-def _share(problem: Problem, case: Case) -> float:
-    """Return a sub-network's share of the whole network's parameters."""
-    kept = np.array([[mask.sum(), mask.size] for mask in case.masks], int).T
-    costs = problem.jat.graph.cost(kept, len(problem.tasks[case.task].classes))
-    own, whole = costs["parameters"].tolist()
-    return own / whole
 
 
 def _stacked(trees: Sequence[Any]) -> Any:

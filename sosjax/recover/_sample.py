@@ -101,8 +101,7 @@ def stacked(chosen: Sequence[Sequence[Masks]]) -> list[Array]:
 
 def _parameters(problem: Problem, number: int, found: Sequence[Masks]) -> np.ndarray:
     kept = np.array([[int(mask.sum()) for mask in masks] for masks in found])
-    classes = len(problem.tasks[number].classes)
-    return np.asarray(problem.jat.graph.cost(kept, classes)["parameters"], float)
+    return np.asarray(problem.cost(number, kept)["parameters"], float)
 
 
 def evenly(sizes: Sequence[float] | np.ndarray, count: int) -> list[int]:

@@ -135,8 +135,8 @@ def _chosen(
     """Return which rows [T, M] no other of their part beats, and the Jack's."""
     chosen = np.zeros(seen.shape, bool)
     chosen[:, -1] = True
-    for number, task in enumerate(problem.tasks):
-        costs = problem.jat.graph.cost(kept[number], len(task.classes))
+    for number in range(len(problem.tasks)):
+        costs = problem.cost(number, kept[number])
         rows = np.stack([np.where(finite[number], seen[number], np.inf), *costs.values()], -1)
         for start, end in parts:
             best = nondominated(jnp.asarray(rows[start:end], jnp.float32))
@@ -234,7 +234,7 @@ def _member(
 
 
 def _scores(problem: Problem, number: int, kept: np.ndarray, seen: Any, unseen: Any) -> Scores:
-    costs = problem.jat.graph.cost(kept, len(problem.tasks[number].classes))
+    costs = problem.cost(number, kept)
     return Scores(
         kept=tuple(kept.tolist()),
         **{name: int(cost) for name, cost in costs.items()},

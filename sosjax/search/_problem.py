@@ -89,7 +89,10 @@ class Problem:
             gathered(part, multiple=PADDING)._replace(solved=solved, known=known)
             for part in ("validation", "test")
         )
-        self.dense = np.array([self._dense(task) for task in self.tasks], np.float32)
+        whole = [self.cost(number, np.array(jat.graph.sizes)) for number in range(len(self.tasks))]
+        self.dense = np.array(
+            [[int(costs[name]) for name in settings.costs] for costs in whole], np.float32
+        )
         self._columns = np.array([OBJECTIVES.index(name) for name in settings.objectives])
         self._judgements = len(settings.objectives) - len(settings.costs)
 
@@ -145,11 +148,6 @@ class Problem:
             return batch
         return jax.jit(self.kernel.solved)(self.jat.params, batch)
 
-    def _dense(self, task: Task) -> list[int]:
-        graph = self.jat.graph
-        costs = graph.cost(np.asarray(graph.sizes), len(task.classes))
-        return [int(costs[name]) for name in self.settings.costs]
-
     @cached_property
     def _study(self) -> Study:
         """What is found out of the whole network once, on the larger draw, if it is asked."""
@@ -193,6 +191,20 @@ class Problem:
         if mixed > 1:
             return [jnp.zeros((tasks, mixed, size), jnp.float32) for size in sizes]
         return [jnp.zeros((tasks, size), jnp.int32) for size in sizes]
+
+    def cost(self, number: int, kept: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the exact costs of sub-networks for the task of that number; see `Subject.cost`.
+
+        Args:
+          number: of the task.
+          kept: whole numbers [..., G] or [..., G + blocks].
+        """
+        return self.jat.graph.cost(kept, len(self.tasks[number].classes))
+
+    def share(self, number: int, kept: Sequence[int]) -> float:
+        """Return a sub-network's share of the whole network's parameters, in (0, 1]."""
+        whole = self.cost(number, np.array(self.jat.graph.sizes))["parameters"]
+        return float(self.cost(number, np.array(kept))["parameters"] / whole)
 
     def costs_of(self, kept: Array, task: Array) -> Array:
         """Return the costs of sub-networks among the objectives, in their own units, inside jit.

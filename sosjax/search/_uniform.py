@@ -50,8 +50,8 @@ def _fitted(problem: Problem, environments: Sequence[Environment]) -> Array:
     """Return for every task and environment the largest share within its limits, [T, E, D]."""
     genotypes = uniform_genotypes(problem, FINE)
     kept, rows = np.asarray(_grid(problem).kept(genotypes)).astype(int), []
-    for task in problem.tasks:
-        costs = problem.jat.graph.cost(kept, len(task.classes))
+    for number in range(len(problem.tasks)):
+        costs = problem.cost(number, kept)
         columns = [cost.tolist() for cost in costs.values()]
         each = [dict(zip(costs, own, strict=True)) for own in zip(*columns, strict=True)]
         fits = [[one.admits(own) for own in each] for one in environments]
