@@ -53,7 +53,8 @@ class Settings:
       high: highest mean gene.
       uniform: so many of each task's first sub-networks keep the same share of every group instead,
         between what `low` and `high` keep of the largest; and if any do, uniform cuts that nothing
-        found beats are members as well. With `"ratios"` alone; `None`: 4 with those, else 0.
+        found beats are members as well, the largest that fits into each environment among those
+        that may be. With `"ratios"` alone; `None`: 4 with those, else 0.
       chunk: candidates side by side on an accelerator; a CPU takes them one at a time.
       checkpoint_every: generations between two checkpoints.
       seed: of everything random.
