@@ -11,6 +11,7 @@ import numpy as np
 
 from .._errors import InputError, require, require_number
 from .._files import read_json, write_json
+from .._progress import Progress, silent
 from .._types import Array
 from ..fitness._kernel import JUDGEMENTS, MODES, Kernel
 from ..fitness._recovery import Recovery
@@ -26,7 +27,7 @@ from ..tasks._dataset import Dataset
 from ..tasks._task import Task
 from ._agreement import Agreement, agreement, mean_agreement
 from ._correlation import DECADE, FEWEST, levels
-from ._heal import Progress, heal
+from ._heal import heal
 from ._recover import check_sets, digest_of, settings_of
 from ._rounds import unseen
 from ._sample import key_of, sample, stacked
@@ -90,7 +91,7 @@ def fidelity(
     require_number("seed", seed, 0, 2**32 - 1, whole=True)
     check_sets(jat, sets, tasks)
     check_asked(jat, data, tasks, (), bool(sets.facts["depth"]))
-    tell = progress or _silent
+    tell = progress or silent
     path = None if folder is None else Path(folder)
     own = {"candidates": candidates, "sample": seed}
     asked = {"settings": asdict(recovery) | own, "sets": digest_of(sets)}
@@ -264,7 +265,3 @@ def _content(
 def _finite(value: Any) -> float | None:
     """Return a number for JSON, which has no infinity."""
     return round(float(value), 6) if np.isfinite(value) else None
-
-
-def _silent(line: dict[str, Any]) -> None:
-    del line

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._progress import Progress
 from .._tree import named_leaves
 from ..fitness._orders import orders, steps
 from ..fitness._recovery import Recovery
@@ -20,7 +21,6 @@ from ._bucket import Bucket, buckets, cropped, placed, widened
 from ._case import Case, Healed
 from ._healing import Healing, Patient
 from ._ward import Ward, ward_of
-from ._workers import Progress as Progress
 from ._workers import side_by_side
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .._errors import require
+from .._progress import Progress
 from ..fitness._recovery import Recovery
 from ..models._adapted import JACK_NAME
 from ..models._jat import Jat
@@ -19,7 +20,6 @@ from ..sets._set_of_sets import SetOfSets
 from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
-from ._heal import Progress
 from ._rounds import averaged, recovered
 from ._trial import Trial, by_task, error_on_test, told, unbeaten
 

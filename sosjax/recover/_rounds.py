@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._progress import Progress
 from .._types import Array
 from ..fitness._recovery import Recovery
 from ..search._judge import calibrated, candidates
@@ -15,7 +16,7 @@ from ..sets._member import Member
 from ..sets._set_of_sets import SetOfSets
 from ..space._importance import ranking
 from ._forecast import Forecast, forecast
-from ._heal import Progress, heal
+from ._heal import heal
 from ._promise import promising
 from ._sample import rows_of, strewn
 from ._seeking import aimed, genes_of, ratios_of, seek

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import jax
 
+from .._progress import Progress
+
 T = TypeVar("T")
-Progress = Callable[[dict[str, Any]], None]
 
 MOST = 4
 """Threads at most, however many cores there are: each holds a bucket in memory."""

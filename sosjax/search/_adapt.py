@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from .._errors import require
+from .._progress import Progress, silent
 from .._tree import named_leaves, with_leaves
 from .._types import Array
 from ..fitness._adaptation import Adaptation
@@ -26,8 +27,6 @@ from ._settings import Settings
 
 SAMPLE = 4
 """Sub-networks of each task that choose the epoch."""
-
-Progress = Callable[[dict[str, Any]], None]
 
 
 def adapt(
@@ -66,7 +65,7 @@ def adapt(
       InputError: what is asked does not fit, or a task has fewer examples than a batch.
     """
     check_asked(jat, data, tasks, (), settings.depth)
-    return Adapting(Problem(jat, data, tasks, settings), adaptation).run(progress or _silent)
+    return Adapting(Problem(jat, data, tasks, settings), adaptation).run(progress or silent)
 
 
 class Epoch(NamedTuple):
@@ -204,7 +203,3 @@ def _told(facts: dict[str, Any]) -> str:
         f"the network was adapted, epoch {facts['epoch']} is kept; the whole network's validation "
         f"error: {', '.join(errors)}"
     )
-
-
-def _silent(line: dict[str, Any]) -> None:
-    del line

@@ -1,7 +1,7 @@
 """The driver: one pass over all tasks, in blocks of generations between two checkpoints."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ import numpy as np
 
 from .._errors import require
 from .._files import require_new
+from .._progress import Progress, silent
 from .._types import Array
 from ..environments._environment import Environment
 from ..fitness._adaptation import Adaptation
@@ -35,8 +36,6 @@ from ._run_folder import RunFolder
 from ._settings import Settings
 from ._strategies import make_strategy
 from ._uniform import uniform_candidates, uniform_genotypes
-
-Progress = Callable[[dict[str, Any]], None]
 
 
 class _Progressed(NamedTuple):
@@ -98,7 +97,7 @@ def search(
     if folder is not None:
         asked = asked_of(jat, data, tasks, environments, settings, adaptation)
         run = RunFolder.create(Path(folder), asked, config)
-    progress = progress or _silent
+    progress = progress or silent
     if adapting is not None:
         jat = _adapted(adapting, run, progress)
         del adapting, problem  # their examples need not be in memory twice
@@ -137,7 +136,7 @@ def resume(
     run = RunFolder.open(Path(folder), asked)
     if (run.path / JSON_NAME).exists():
         return load_sets(run.path)
-    progress = progress or _silent
+    progress = progress or silent
     if adaptation is not None and (run.path / JACK_NAME).exists():
         jat = load_adapted(run.path / JACK_NAME, jat)
     elif adaptation is not None:
@@ -152,10 +151,6 @@ def _adapted(adapting: Adapting, run: RunFolder | None, progress: Progress) -> J
     if run is not None:
         save_adapted(run.path / JACK_NAME, jat)
     return jat
-
-
-def _silent(line: dict[str, Any]) -> None:
-    del line
 
 
 class _Search:
