@@ -17,7 +17,8 @@ pytest.importorskip("matplotlib")
 from benchmarks.sets import _choice, _flagship, _methods, _numbers, _statistics
 from benchmarks.sets.__main__ import in_lines
 from benchmarks.sets._picture import draw
-from sosjax import Scores
+from benchmarks.text import SMALL
+from sosjax import Scores, Settings
 from sosjax._tree import named_leaves
 from sosjax.search._problem import Problem
 
@@ -257,3 +258,10 @@ def test_both_recoveries_of_the_same_members_are_compared():
     found = _numbers.agreement(given)
     assert found is not None and found["members"] == 18
     assert found["mean_absolute_difference"] == 0 and found["p"] == 1
+
+
+@pytest.mark.parametrize("settings", [SMALL.settings, Settings()])
+@pytest.mark.parametrize("name", _methods.SEARCHES)
+def test_every_search_can_have_the_settings_of_every_flagship(name, settings):
+    found = replace(settings, **_methods.SEARCHES[name])
+    assert found.population == settings.population and found.generations == settings.generations

@@ -32,6 +32,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
         "fitness": "raw",
         "ranking": "taylor",
         "depth": False,
+        "uniform": 0,
     },
 }
 SINGLE = "single-task NSGA-II"
