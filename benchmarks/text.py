@@ -1,7 +1,7 @@
 """What does half of a sentence encoder cost? MiniLM on real texts: topics, news and sentiment.
 
     python -m benchmarks.text --data FOLDER --prepare
-    python -m benchmarks.text --data FOLDER --weights MINILM            # 2 cores, 20 minutes
+    python -m benchmarks.text --data FOLDER --weights MINILM            # 2 cores, 25 minutes
     python -m benchmarks.text --data FOLDER --weights MINILM --large    # a GPU
 
 One search over all tasks, each with texts and classes of its own; the encoder has no classifier, so
