@@ -137,8 +137,8 @@ def _page(comparison: Comparison) -> str:
 of them: filled if it is a member of the run's set, dark if it is small, bright if it is large; what
 a judge likes best stands at the left. Above each picture: over all sizes / within levels of size.
 {MEASURES[comparison.kind][1]} Test data were looked at to report, and chose nothing.
-The last judge sees validation data after recovery: nobody can be
-expected to agree better.</p>
+Recovery's own forecast knows what became of others, by their keep ratios. The last judge sees
+validation data after recovery: nobody can be expected to agree better.</p>
 {f"<h2>Mean over tasks</h2>{whole}" if several else ""}
 {articles}
 <section class="method"><h2>How to read the numbers</h2><ul class="note">{notes}</ul>
