@@ -196,9 +196,8 @@ def halves(sets: SetOfSets) -> SetOfSets:
     """Return of every task the member with the lowest validation error within half, alone."""
 
     def half(task: TaskSet) -> TaskSet:
-        limit = Environment("half", flops=task.jack.flops / 2)
-        fits = any(limit.admits(member.scores.costs) for member in task.members)
-        return replace(task, members=(sets.select(task.name, limit),) if fits else ())
+        best = within_half([member.scores for member in task.members], task.jack)
+        return replace(task, members=tuple(one for one in task.members if one.scores is best))
 
     return replace(sets, tasks=tuple(map(half, sets.tasks)))
 

@@ -146,7 +146,7 @@ def sized(problem: Problem, grid: Candidates, cost: str, budgets: Sequence[float
     kept = np.stack([mask.sum(-1) for mask in masks], -1)
     rows, wanted = [], []
     for number in range(len(problem.tasks)):
-        dense = int(problem.cost(number, np.array(problem.jat.graph.sizes))[cost])
+        dense = problem.whole[number][cost]
         costs = problem.cost(number, kept[number])[cost]
         own = [largest(costs, budget * dense) for budget in budgets]
         rows.append([0 if row is None else row for row in own])

@@ -12,6 +12,7 @@ from ..graph._graph import trace
 from ..graph._head import Head
 from ..graph._subject import Subject, subject
 from ..models._jat import Jat
+from ._case import kept_of
 
 COMPILING = 1.5e11
 """FLOPs that take as long as compiling a program: about five seconds on two cores."""
@@ -54,7 +55,7 @@ def buckets(
       examples: how many each member will go through, forwards.
       most: members of a bucket.
     """
-    kept = np.array([[int(mask.sum()) for mask in masks] for masks in members])
+    kept = np.array([kept_of(masks) for masks in members])
 
     def cost(counts: np.ndarray, size: int) -> float:
         flops = float(jat.graph.cost(counts, classes)["flops"])
@@ -81,7 +82,7 @@ def buckets(
 
 def _alike(jat: Jat, members: Sequence[Masks], rows: Sequence[int], classes: int) -> list[Bucket]:
     """Return one bucket, or several where the same widths make different programs."""
-    counts = [[int(mask.sum()) for mask in members[row]] for row in rows]
+    counts = [kept_of(members[row]) for row in rows]
     most = np.max(counts, 0).tolist()
     found: dict[str, tuple[Subject, list[int], list[Masks]]] = {}
     for row in rows:

@@ -1,9 +1,15 @@
 """A sub-network before and after it was trained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+
+
+def kept_of(masks: Sequence[np.ndarray]) -> list[int]:
+    """Return how many units of each group masks keep, and whether each block is there."""
+    return [int(mask.sum()) for mask in masks]
 
 
 @final
@@ -24,7 +30,7 @@ class Case:
     @property
     def kept(self) -> list[int]:
         """How many units of each group are kept, and whether each block is there."""
-        return [int(mask.sum()) for mask in self.masks]
+        return kept_of(self.masks)
 
 
 @final

@@ -95,22 +95,25 @@ def unseen(problem: Problem, trials: Sequence[Trial]) -> np.ndarray:
 
 def _foretold(problem: Problem, known: Sequence[Trial], asked: Sequence[Trial]) -> np.ndarray:
     """Return the validation errors of some that a forecast learnt from others foretells, [N]."""
-    found, _, _ = _learnt(problem, known)
-    kept = np.array([trial.member.scores.kept for trial in asked])
+    found, (kept, tasks) = _learnt(problem, known), _placed(asked)
     genes, errors = jnp.asarray(genes_of(ratios_of(problem), kept), jnp.float32), []
     for task in range(len(problem.tasks)):
         errors.append(np.exp(found(genes, task)[0]))
-    tasks = np.array([trial.case.task for trial in asked])
     return np.stack(errors)[tasks, np.arange(len(tasks))]
 
 
-def _learnt(problem: Problem, trials: Sequence[Trial]) -> tuple[Forecast, np.ndarray, np.ndarray]:
-    """Return a forecast from all that were recovered, their counts and their tasks."""
-    kept = np.array([trial.member.scores.kept for trial in trials])
-    tasks = np.array([trial.case.task for trial in trials])
+def _learnt(problem: Problem, trials: Sequence[Trial]) -> Forecast:
+    """Return a forecast from sub-networks that were recovered."""
+    kept, tasks = _placed(trials)
     errors = np.array([trial.healed.after for trial in trials])
     examples = counts(problem.validation)[tasks]
-    return forecast(genes_of(ratios_of(problem), kept), tasks, errors, examples), kept, tasks
+    return forecast(genes_of(ratios_of(problem), kept), tasks, errors, examples)
+
+
+def _placed(trials: Sequence[Trial]) -> tuple[np.ndarray, np.ndarray]:
+    """Return each one's counts, [N, G + blocks], and the number of its task, [N]."""
+    kept = np.array([trial.member.scores.kept for trial in trials])
+    return kept, np.array([trial.case.task for trial in trials])
 
 
 def _strewn(problem: Problem, sets: SetOfSets, recovery: Recovery) -> list[tuple[int, Member]]:
@@ -129,7 +132,7 @@ def _further(
 ) -> list[tuple[int, Member]]:
     """Return members that promise more than those that were recovered, with their tasks."""
     encoding = ratios_of(problem)
-    found, kept, tasks = _learnt(problem, trials)
+    found, (kept, tasks) = _learnt(problem, trials), _placed(trials)
     aim = aimed(problem, found, CAUTION, recovery.smallest)
     known = _fronts(problem, trials, genes_of(encoding, kept))
     genotypes, objectives = seek(problem, aim, known, recovery.seed + number)

@@ -10,6 +10,7 @@ from .._types import Array
 from ..search._judge import Candidates, candidates
 from ..search._problem import Problem
 from ..sets._set_of_sets import TaskSet
+from ._case import kept_of
 
 POOL = 24
 """So many are drawn for each that is wanted."""
@@ -63,11 +64,11 @@ def strewn(
     genotypes = genotypes.reshape(*shape, -1)
     drawn = candidates(problem.encoding, genotypes, problem.rankings(), jnp.ones(shape, bool))
     pool = [np.asarray(mask) for mask in drawn.masks]
-    whole: Masks = tuple(np.ones(mask.shape[-1], bool) for mask in pool)
     chosen = []
     for number, (own, count) in enumerate(zip(taken, wanted, strict=True)):
         rows = [tuple(mask[number, row] for mask in pool) for row in range(shape[1])]
-        dense, *sizes = _parameters(problem, number, [whole, *rows]).tolist()
+        dense = problem.whole[number]["parameters"]
+        sizes = _parameters(problem, number, rows).tolist()
         fresh = {
             key_of(masks): (masks, size)
             for masks, size in zip(rows, sizes, strict=True)
@@ -100,7 +101,7 @@ def stacked(chosen: Sequence[Sequence[Masks]]) -> list[Array]:
 
 
 def _parameters(problem: Problem, number: int, found: Sequence[Masks]) -> np.ndarray:
-    kept = np.array([[int(mask.sum()) for mask in masks] for masks in found])
+    kept = np.array([kept_of(masks) for masks in found])
     return np.asarray(problem.cost(number, kept)["parameters"], float)
 
 

@@ -39,7 +39,8 @@ class Problem:
       calibration: a larger draw from the search split, for the final members.
       validation: all of the tasks' validation examples.
       test: all of their test examples.
-      dense: the whole network's costs among the objectives, for each task's head, [T, costs].
+      whole: the whole network's costs by name, for each task's head.
+      dense: those among the objectives, [T, costs].
     """
 
     def __init__(
@@ -89,9 +90,13 @@ class Problem:
             gathered(part, multiple=PADDING)._replace(solved=solved, known=known)
             for part in ("validation", "test")
         )
-        whole = [self.cost(number, np.array(jat.graph.sizes)) for number in range(len(self.tasks))]
+        sizes = np.array(jat.graph.sizes)
+        self.whole = [
+            {name: int(cost) for name, cost in self.cost(number, sizes).items()}
+            for number in range(len(self.tasks))
+        ]
         self.dense = np.array(
-            [[int(costs[name]) for name in settings.costs] for costs in whole], np.float32
+            [[costs[name] for name in settings.costs] for costs in self.whole], np.float32
         )
         self._columns = np.array([OBJECTIVES.index(name) for name in settings.objectives])
         self._judgements = len(settings.objectives) - len(settings.costs)
@@ -203,8 +208,8 @@ class Problem:
 
     def share(self, number: int, kept: Sequence[int]) -> float:
         """Return a sub-network's share of the whole network's parameters, in (0, 1]."""
-        whole = self.cost(number, np.array(self.jat.graph.sizes))["parameters"]
-        return float(self.cost(number, np.array(kept))["parameters"] / whole)
+        own = int(self.cost(number, np.array(kept))["parameters"])
+        return own / self.whole[number]["parameters"]
 
     def costs_of(self, kept: Array, task: Array) -> Array:
         """Return the costs of sub-networks among the objectives, in their own units, inside jit.
