@@ -2,6 +2,7 @@
 
 import math
 import os
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from jax.extend import core
 
 from sosjax import trace
 from sosjax._tree import named_leaves
+from sosjax.graph import _narrow
 
 CUSTOM = {"custom_jvp_call", "custom_vjp_call"}
 
@@ -35,6 +37,17 @@ def one_survivor(graph, seed):
     rng = np.random.default_rng(seed)
     blocks = [np.ones(1, bool) for _ in graph.blocks]
     return [*(np.arange(size) == rng.integers(size) for size in graph.sizes), *blocks]
+
+
+def narrowed_outputs(graph, params, masks, *inputs):
+    """Run a network with as few units as its stretches allow, however small they are."""
+    network = graph.traced(params, inputs)
+    program, masking = graph.masked_program(network)
+    values = program.given(params, inputs) | graph.given_masks(masks)
+    outputs = program.region.outputs
+    with mock.patch.object(_narrow, "WORTH", 0.0):
+        program = _narrow.narrowed(program, network, masking, set(values), outputs)
+    return program.outcome(values)
 
 
 def kept(masks):

@@ -10,6 +10,7 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from agreement import narrowed_outputs
 from zoo import Network, attention, convolutional, eqx, haiku, linen, nnx, plain, recurrent
 
 import sosjax
@@ -212,6 +213,15 @@ def test_the_masked_network_is_the_shrunk_one(row, kind):
     net = traced(row)
     masked = net.masked(net.params, shrunk(row, kind).masks, *net.inputs)
     close(shrunk_outputs(row, kind), masked)
+
+
+@every_network
+def test_the_network_that_does_not_compute_what_is_removed_is_the_shrunk_one(row):
+    net = traced(row)
+    narrow = compiled(partial(narrowed_outputs, net.graph))
+    for kind in ("half", "one"):
+        found = narrow(net.params, shrunk(row, kind).masks, *net.inputs)
+        close(shrunk_outputs(row, kind), found)
 
 
 @every_network

@@ -11,6 +11,7 @@ from agreement import (
     assert_good,
     assert_ones_change_no_bit,
     examples,
+    narrowed_outputs,
     one_survivor,
     random_masks,
 )
@@ -251,6 +252,17 @@ def test_masked_is_shrunk_and_costs_are_counted(plan, seed):
             blocks = [np.ones(1, bool) for _ in graph.blocks]
             small = graph.shrink(params, [*masks[: len(graph.groups)], *blocks])
             assert all(0 not in leaf.shape for leaf in named_leaves(small.params).values())
+
+
+@examples(15)
+@given(plan=PLANS, seed=st.integers(0, 99))
+def test_what_is_removed_need_not_be_computed(plan, seed):
+    with jax.enable_x64(True):
+        apply, params, inputs = built(plan)
+        graph = trace(apply, params, *inputs)
+        narrow = jax.jit(lambda *given: narrowed_outputs(graph, *given))
+        for masks in (graph.full(), random_masks(graph, seed), one_survivor(graph, seed)):
+            assert_close(narrow(params, masks, *inputs), graph.masked(params, masks, *inputs), 1e-9)
 
 
 @examples(8)

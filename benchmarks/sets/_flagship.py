@@ -118,11 +118,11 @@ def text(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         data=None,
         tasks=tuple(task_of(one, folder, tokenizer, SMALL) for one in TEXTS),
         settings=SMALL.settings,
-        recovery=replace(SMALL.recovery, rounds=1, further=3),
+        recovery=replace(SMALL.recovery, rounds=2, further=4),
         cost="flops",
         members=3,
         part=8,
-        search_seconds=400.0,
+        search_seconds=200.0,
         epoch_seconds=4.0,
     )
 

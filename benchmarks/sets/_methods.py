@@ -118,15 +118,13 @@ def searched(
 
 def baselines(flagship: Flagship, problem: Problem) -> dict[str, Candidates]:
     """Return shares of all groups over rankings, as large as each budget allows."""
-    by_magnitude = Problem(
-        problem.jat,
-        flagship.data,
-        flagship.tasks,
-        replace(flagship.settings, ranking="magnitude"),
-    )
-    by_taylor = Problem(
-        problem.jat, flagship.data, flagship.tasks, replace(flagship.settings, ranking="taylor")
-    )
+
+    def ranked(name: str) -> Problem:
+        # Nothing is judged by it: compensation would be prepared for nothing.
+        settings = replace(flagship.settings, ranking=name, fitness="recalibrated")
+        return Problem(problem.jat, flagship.data, flagship.tasks, settings)
+
+    by_magnitude, by_taylor = ranked("magnitude"), ranked("taylor")
     grids = {
         "uniform Taylor": uniform_candidates(by_taylor, by_taylor.rankings(), SHARES),
         "uniform magnitude": uniform_candidates(by_magnitude, by_magnitude.rankings(), SHARES),

@@ -297,14 +297,16 @@ class Kernel:
         self, params: Any, task: TaskBatch, masks: list[Array], estimate: bool
     ) -> tuple[Array, dict[str, Array]]:
         """Return the features of all examples, in parts unless statistics need them together."""
+        narrow = self.lanes is None
         if estimate and self.graph.statistics:
-            return self.graph.features(params, task.inputs, masks, True, task.real)
+            return self.graph.features(params, task.inputs, masks, True, task.real, narrow)
 
         def one(row: Array) -> Array:
-            return self.graph.features(params, row[None], masks, False)[0][0]
+            return self.graph.features(params, row[None], masks, False, narrow=narrow)[0][0]
 
         if len(task.inputs) <= ROWS:
-            return self.graph.features(params, task.inputs, masks, False)[0], self._own(params)
+            features, _ = self.graph.features(params, task.inputs, masks, False, narrow=narrow)
+            return features, self._own(params)
         return jax.lax.map(one, task.inputs, batch_size=ROWS), self._own(params)
 
     def _rows(self, params: Any, task: TaskBatch) -> RidgeHead | None:

@@ -11,7 +11,7 @@ from ._block import Branch
 from ._equation import Equation, Region
 from ._layout import Layout, Table
 from ._program import Program
-from ._relations import Relations
+from ._relations import Axes, Relations
 from ._rules import RULES
 from ._units import Fixed
 
@@ -37,6 +37,7 @@ class Masked:
     Attributes:
       operands: the masked value that stands for an operand, by (equation's write, operand).
       sources: the value that was masked for it, and along which axes, likewise.
+      axes: of what is made here, the units.
     """
 
     def __init__(self, program: Program, relations: Relations, layout: Layout) -> None:
@@ -44,6 +45,7 @@ class Masked:
         self.program, self.relations, self.layout = program, relations, layout
         self.operands: dict[tuple[int, int], int] = {}
         self.sources: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
+        self.axes: dict[int, Axes] = {}
         self._next = len(program.avals)
         self._vectors: dict[int, tuple[Any, int | None]] = {}
         self._made: list[Equation] = []
@@ -117,6 +119,8 @@ class Masked:
             table = self.layout.table(axis)
             vector = None if table is None else self._combined(table)
             self._vectors[id(axis)] = (axis, vector)
+            if vector is not None:
+                self.axes[vector] = (axis,)
         return self._vectors[id(axis)][1]
 
     def _combined(self, table: Table) -> int:
@@ -152,6 +156,7 @@ class Masked:
 
     def _mask(self, source: int, places: dict[int, int], target: int) -> Equation:
         rank = len(self.relations.shape(source))
+        self.axes[target] = self.relations.axes_of(source)
 
         def run(data: Any, *masks: Any) -> list[Any]:
             for place, mask in zip(places, masks, strict=True):
@@ -170,6 +175,7 @@ class Masked:
             reads = list(equation.reads)
             target = self._fresh()
             reads[branch.side], source = target, reads[branch.side]
+            self.axes[target] = self.relations.axes_of(source)
             equations[branch.equation] = replace(equation, reads=tuple(reads))
             read = (source, mask_number(place))
             run = lambda data, mask: [_zeroed(data, jnp.reshape(mask, ()))]  # noqa: E731

@@ -23,6 +23,7 @@ from ._layout import Rules
 from ._mask import mask_number
 from ._memory import network_costs
 from ._moments import estimating, normalised
+from ._narrow import narrowed
 from ._program import Program
 from ._shrink import Shrunk
 from ._sites import Sites, find_sites
@@ -111,6 +112,7 @@ class Subject:
         masks: Masks,
         estimate: bool,
         weights: Any | None = None,
+        narrow: bool = False,
     ) -> tuple[Any, dict]:
         """Return what the head reads when only the masked units are there.
 
@@ -121,6 +123,8 @@ class Subject:
           estimate: whether the statistics are estimated from these inputs, each after the masks
             before it; else those among the parameters are used.
           weights: how much each example counts in the statistics, [B]; `None`: all alike.
+          narrow: whether little more is computed than the masks keep, as is worth it for one
+            sub-network after the other: see `narrowed`. Masks must be boolean.
 
         Returns:
           Features [B, F], zero at removed units, or the outputs of a network without a head; and
@@ -143,6 +147,8 @@ class Subject:
                 del values[program.leaves[name]]
         program = with_fast_gradients(program)
         targets = [feature, *(program.leaves[name] for name in self.buffers)]
+        if narrow:
+            program = narrowed(program, network, masking, set(values), targets)
         features, *moments = program.evaluate(values, targets)
         return features, dict(zip(self.buffers, moments, strict=True))
 
