@@ -18,8 +18,8 @@ from ._numbers import FIRST, OURS, STAGES, error_within, rows_of, scores_of
 
 COLUMNS = 4
 STYLES = {OURS: ("C0", "o-"), FIRST: ("skyblue", "o-")}
-MARKERS = "sD^vPX<>dh"
-COLOURS = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "k")
+MARKERS = "sD^vPX<>dhp"
+COLOURS = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "k", "gold")
 
 
 def draw(seeds: Sequence[dict[str, Any]], cost: str, path: Path) -> None:

@@ -54,7 +54,8 @@ class Kernel:
     """Judges sub-networks of one network. Pure functions; whoever calls them jits them.
 
     Masks lie on activations, where units are consumed, so that the weights are shared by the
-    whole population and what precedes the first mask is computed once for all.
+    whole population and what precedes the first mask is computed once for all. On a CPU, where
+    candidates come one after the other, each runs at little more than its own width.
 
     Errors are shares, 0 for a network that is right: of wrong examples; of the variance that is
     not explained; of the cross-entropy that equal odds have.
@@ -366,11 +367,11 @@ class Kernel:
     def _token_judged(
         self, params: Any, adapted: Any, task: TaskBatch, masks: list[Array]
     ) -> tuple[Array, Array]:
-        full = [jnp.ones_like(one) for one in masks]
+        full, narrow = [jnp.ones_like(one) for one in masks], self.lanes is None
 
         def one(row: tuple[Array, Array, Array]) -> tuple[Array, ...]:
             inputs, tokens, weight = row
-            logits, _ = self.graph.features(adapted, inputs[None], masks, False)
+            logits, _ = self.graph.features(adapted, inputs[None], masks, False, narrow=narrow)
             nats, count = cross_entropy(logits[0], tokens)
             if not self.compare:
                 return weight * nats, weight * count
