@@ -65,12 +65,12 @@ def test_every_width_computes_as_much_as_it_holds(graph):
     each = 2 * 3 * (4 + 5)  # two for each product, three examples
     plain = tuple(each * width for width in (12, 6, 3, 2, 1))
     each = 2 * 3 * (5 + 5)
-    in_a_block = (*(each * width for width in (40, 20, 10, 5, 3)), 0)
+    in_a_block = (*(each * width for width in (40, 20, 10, 5, 3, 2, 1)), 0)
     assert found == {plain, in_a_block}
 
 
 @pytest.mark.parametrize(
-    ("kept", "taken"), [(40, 0), (21, 0), (20, 1), (11, 1), (10, 2), (5, 3), (4, 3), (3, 4), (1, 4)]
+    ("kept", "taken"), [(40, 0), (21, 0), (20, 1), (11, 1), (10, 2), (5, 3), (4, 3), (3, 4), (1, 6)]
 )
 def test_the_narrowest_that_holds_what_is_kept_is_taken(graph, kept, taken):
     run = lambda masks: narrowed_outputs(graph, PARAMS, masks, X)  # noqa: E731
@@ -80,7 +80,7 @@ def test_the_narrowest_that_holds_what_is_kept_is_taken(graph, kept, taken):
 def test_nothing_of_a_block_is_computed_that_is_left_out(graph):
     run = lambda masks: narrowed_outputs(graph, PARAMS, masks, X)  # noqa: E731
     masks = first(graph, 12, 40, block=False)
-    assert sorted(chosen(run, masks)) == [0, 5]
+    assert sorted(chosen(run, masks)) == [0, 7]
     close(run(masks), graph.masked(PARAMS, masks, X))
 
 
@@ -97,7 +97,7 @@ def test_small_stretches_are_left_as_they_are(graph, monkeypatch):
     program, masking = graph.masked_program(network)
     values = program.given(PARAMS, (X,)) | graph.given_masks(graph.full())
     targets = program.region.outputs
-    larger = 2.0 * (5 + 5) * 40
+    larger = 2.0 * (5 + 5) * 20  # what half of its width saves
     for wanted, least in ((2, 0.0), (1, larger), (0, larger + 1)):
         monkeypatch.setattr(_narrow, "WORTH", least)
         found = _narrow.narrowed(program, network, masking, set(values), targets)

@@ -18,10 +18,8 @@ from ._rules._contraction import contracted
 from ._stretch import Stretch, Units, stretch_of
 from ._traced import Traced
 
-HALVINGS = 4
-"""A stretch has the full width, a half of it, and so on to a sixteenth."""
-WORTH = 1e7
-"""FLOPs of a stretch for one example: of less, a search saves less than it takes to compile."""
+WORTH = 4e6
+"""FLOPs that a narrower width has to save for one example: fewer take longer to compile."""
 
 
 def narrowed(
@@ -46,19 +44,22 @@ def narrowed(
     """
     units = Units(network, masking)
     known = given | program.constants.keys()
-    region = replace(program.region, equations=tuple(program.region.ordered(known, targets)))
-    groups = range(len(network.layout.groups))
-    flops = {group: _flops(network, units.touching(region.equations, group)) for group in groups}
+
+    def ordered(equations: Sequence[Equation]) -> tuple[Equation, ...]:
+        return tuple(Region((), (), tuple(equations)).ordered(known, targets))
+
+    equations = ordered(program.region.equations)
+    groups = range(len(units.sizes))
+    flops = {group: _flops(network, units.touching(equations, group)) for group in groups}
     # Of groups that touch the same equations, that with the most to save.
     for group in sorted(groups, key=lambda group: -flops[group]):
-        widths = _halves(network.layout.groups[group].size)
-        if not widths or flops[group] < WORTH:
-            continue
-        stretch = stretch_of(units, region.equations, targets, group, widths)
+        widths = _widths(units.sizes[group], flops[group])
+        stretch = stretch_of(units, equations, targets, group, widths) if widths else None
         if stretch is not None:
-            region = _with(region, stretch, _equation(program, network, stretch))
-            region = replace(region, equations=tuple(region.ordered(known, targets)))
-    return replace(program, region=region)
+            own = {one.writes for one in stretch.regions[stretch.size].equations}
+            left = [one for one in equations if one.writes not in own]
+            equations = ordered([*left, _equation(program, network, stretch)])
+    return replace(program, region=replace(program.region, equations=equations))
 
 
 def _flops(network: Traced, equations: Sequence[Equation]) -> float:
@@ -75,44 +76,41 @@ def _flops(network: Traced, equations: Sequence[Equation]) -> float:
     return total / shape(network.program.inputs[0])[0]
 
 
-def _halves(size: int) -> list[int]:
-    """Return the narrower widths of a group, the largest first."""
-    widths = {-(-size // 2**times) for times in range(1, HALVINGS + 1)}
-    return sorted(widths - {size}, reverse=True)
-
-
-def _with(region: Region, stretch: Stretch, made: Equation) -> Region:
-    """Return a region in which one equation stands for a stretch."""
-    own = {id(one) for one in stretch.region.equations}
-    left = (one for one in region.equations if id(one) not in own)
-    return replace(region, equations=(*left, made))
+def _widths(size: int, flops: float) -> list[int]:
+    """Return half of a group's units, half of those, and so on while that saves enough."""
+    widths, left = [], size
+    while left > 1 and flops * left / (2 * size) >= WORTH:
+        left = -(-left // 2)
+        widths.append(left)
+    return widths
 
 
 def _equation(program: Program, network: Traced, stretch: Stretch) -> Equation:
     """Return a stretch as one equation of its group's mask, its blocks' and what it reads."""
-    groups, region = len(network.layout.groups), stretch.region
-    blocks = [mask_number(groups + block) for block in _blocks(network, region.outputs)]
+    blocks = _blocks(network, stretch.outputs)
 
     def run(mask: Any, *arrays: Any) -> list[Any]:
         there, rows = arrays[: len(blocks)], arrays[len(blocks) :]
         order = jnp.argsort(~mask, stable=True)
-        full = partial(stretch.full, program.constants)
-        narrow = [partial(stretch.at, width, program.constants, order) for width in stretch.narrow]
-        ways: list[Callable[..., list[Any]]] = [full, *narrow]
-        fitting = [mask.sum() <= width for width in stretch.narrow]
-        way = jnp.stack(fitting).sum(dtype=jnp.int32)
+        ways: list[Callable[..., list[Any]]] = [
+            partial(stretch.at, width, program.constants, order) for width in stretch.regions
+        ]
+        fitting = [mask.sum() <= width for width in stretch.regions]
+        way = jnp.stack(fitting).sum(dtype=jnp.int32) - 1
         if blocks:
-            nothing = [jnp.zeros(one.shape, one.dtype) for one in jax.eval_shape(full, *rows)]
+            shapes = jax.eval_shape(ways[0], *rows)
+            nothing = [jnp.zeros(one.shape, one.dtype) for one in shapes]
             ways.append(lambda *_: nothing)
             present = jnp.stack([jnp.reshape(one, ()) for one in there]).all()
             way = jnp.where(present, way, len(ways) - 1)
         return jax.lax.switch(way, ways, *rows)
 
-    reads = (mask_number(stretch.group), *blocks, *region.inputs)
-    return Equation("stretch", None, reads, region.outputs, {}, run=run)
+    reads = (mask_number(stretch.group), *blocks, *stretch.inputs)
+    return Equation("stretch", None, reads, stretch.outputs, {}, run=run)
 
 
 def _blocks(network: Traced, numbers: Sequence[int]) -> list[int]:
-    """Return the blocks that are there whenever something needs these values."""
+    """Return the masks of the blocks that are there whenever something needs these values."""
     needs = [network.needs.get(number, ALWAYS) for number in numbers]
-    return sorted(frozenset.intersection(*(blocks for need in needs for blocks in need)))
+    blocks = frozenset.intersection(*(blocks for need in needs for blocks in need))
+    return [mask_number(len(network.layout.groups) + block) for block in sorted(blocks)]

@@ -63,30 +63,30 @@ class Stretch:
 
     Attributes:
       group: the group's number.
-      region: the equations, from what comes from outside to what is asked for outside.
+      size: how many units it has.
+      inputs: the values that come from outside.
+      outputs: the values that are asked for outside.
       places: for each value with the units, on which axes and where.
-      narrow: the equations for arrays that hold fewer units, by width.
+      regions: the equations for arrays that hold so many units, by that number; all of them first.
     """
 
     group: int
-    region: Region
+    size: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
     places: dict[int, dict[int, Places]]
-    narrow: dict[int, Region]
-
-    def full(self, constants: Mapping[int, Any], *arrays: Any) -> list[Any]:
-        """Run the equations at full width."""
-        given = dict(zip(self.region.inputs, arrays, strict=True))
-        return evaluate(self.region, given, self.region.outputs, constants)
+    regions: dict[int, Region]
 
     def at(self, width: int, constants: Mapping[int, Any], order: Array, *arrays: Any) -> list[Any]:
         """Run the equations for the first units of an order; others are zero where one looks."""
-        given = dict(zip(self.region.inputs, arrays, strict=True))
+        given = dict(zip(self.inputs, arrays, strict=True))
+        places = self.places if width < self.size else {}
         for number in given:
-            for axis, own in self.places.get(number, {}).items():
+            for axis, own in places.get(number, {}).items():
                 given[number] = jnp.take(given[number], own.first(order, width), axis, mode="clip")
-        out = evaluate(self.narrow[width], given, self.region.outputs, constants)
-        for place, number in enumerate(self.region.outputs):
-            for axis, own in self.places.get(number, {}).items():
+        out = evaluate(self.regions[width], given, self.outputs, constants)
+        for place, number in enumerate(self.outputs):
+            for axis, own in places.get(number, {}).items():
                 out[place] = _spread(out[place], own.first(order, width), own.unit.size, axis)
         return out
 
@@ -97,8 +97,8 @@ class Units:
     def __init__(self, network: Traced, masking: Masked) -> None:
         self.network, self.masking = network, masking
         self._tables: dict[int, tuple[Axis, np.ndarray | None]] = {}
-        sizes = [group.size for group in network.layout.groups]
-        self.starts = np.cumsum([1, *sizes])
+        self.sizes = [group.size for group in network.layout.groups]
+        self.starts = np.cumsum([1, *self.sizes])
 
     def axes(self, number: int) -> Sequence[Axis]:
         """Return a value's axes; none where the program does not know it."""
@@ -113,13 +113,16 @@ class Units:
             self._tables[id(axis)] = (axis, self.network.layout.table(axis))
         return self._tables[id(axis)][1]
 
+    def first(self, group: int, count: int) -> Cut:
+        """Return the network's axes with the first units of a group, and all of the others."""
+        masks = [np.ones(size, bool) for size in self.sizes]
+        masks[group][count:] = False
+        return make_cut(self.network, masks, {})
+
     def touches(self, number: int, group: int) -> bool:
         """Return whether a value has units of a group."""
-        low, high = self.starts[group : group + 2]
         tables = [self.table(axis) for axis in self.axes(number)]
-        return any(
-            table is not None and bool(((table >= low) & (table < high)).any()) for table in tables
-        )
+        return any(table is not None and bool(self._among(table, group).any()) for table in tables)
 
     def touching(self, equations: Sequence[Equation], group: int) -> list[Equation]:
         """Return the equations that read or write a group's units, as data."""
@@ -134,19 +137,22 @@ class Units:
         found = {}
         for place, axis in enumerate(self.axes(number)):
             table = self.table(axis)
-            low, high = self.starts[group : group + 2]
-            own = np.zeros((1, 1), bool) if table is None else (table >= low) & (table < high)
-            if table is None or not own.any():
+            own = None if table is None else self._among(table, group)
+            if table is None or own is None or not own.any():
                 continue
             if (own.sum(1) != 1).any():
                 return None
-            unit = table[own] - low
-            counts = np.bincount(unit, minlength=high - low)
+            unit, size = table[own] - self.starts[group], self.sizes[group]
+            counts = np.bincount(unit, minlength=size)
             if (counts != counts[0]).any():
                 return None
-            index = np.argsort(unit, kind="stable").reshape(high - low, counts[0])
+            index = np.argsort(unit, kind="stable").reshape(size, counts[0])
             found[place] = Places(unit, index)
         return found
+
+    def _among(self, table: np.ndarray, group: int) -> np.ndarray:
+        low = self.starts[group]
+        return (table >= low) & (table < low + self.sizes[group])
 
 
 def stretch_of(
@@ -163,7 +169,7 @@ def stretch_of(
       equations: of the program, in order; stretches among them are one equation each.
       targets: the values that are asked for.
       group: its number.
-      widths: those that it may be cut to.
+      widths: those that it may be cut to, the largest first.
 
     Returns:
       `None` where its units are not alike to some equation, or what comes between depends on it.
@@ -176,31 +182,22 @@ def stretch_of(
     places = {number: units.places(number, group) for number in touched}
     if None in places.values():
         return None
-    reads = dict.fromkeys(n for one in own for n in one.reads if n not in inside)
+    reads = tuple(dict.fromkeys(n for one in own for n in one.reads if n not in inside))
     mine = {id(one) for one in own}
     others = {n for one in equations if id(one) not in mine for n in (*one.reads, *one.shared)}
     asked = others.union(targets)
     writes = tuple(n for one in own for n in one.writes if n in asked)
     traced = {one.writes[0]: one for one in units.network.program.region.equations}
 
-    def narrow(width: int) -> Region:
-        cut = _first(units.network, group, width)
+    def region(width: int) -> Region:
+        cut = units.first(group, width)
         smaller = tuple(_narrower(cut, one, traced.get(one.writes[0])) for one in own)
-        return Region(tuple(reads), writes, smaller)
+        return Region(reads, writes, smaller)
 
-    return Stretch(
-        group,
-        Region(tuple(reads), writes, tuple(own)),
-        {number: found for number, found in places.items() if found},
-        {width: narrow(width) for width in widths},
-    )
-
-
-def _first(network: Traced, group: int, width: int) -> Cut:
-    """Return the network's axes with the first units of one group alone."""
-    masks = [np.ones(one.size, bool) for one in network.layout.groups]
-    masks[group][width:] = False
-    return make_cut(network, masks, {})
+    size = units.sizes[group]
+    regions = {size: Region(reads, writes, tuple(own))} | {one: region(one) for one in widths}
+    known = {number: found for number, found in places.items() if found}
+    return Stretch(group, size, reads, writes, known, regions)
 
 
 def _numbers(equation: Equation) -> Iterable[int]:
