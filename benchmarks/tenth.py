@@ -1,6 +1,6 @@
 """Is a tenth of the network enough? Small members against the Jack's own accuracy, on images.
 
-    python -m benchmarks.tenth --data FASHION_MNIST --run FOLDER    # 2 cores, half an hour
+    python -m benchmarks.tenth --data FASHION_MNIST --run FOLDER    # 2 cores, an hour
 
 The search and the recovery are the example's, as they are. Of every task's recovered members those
 of at most a tenth of the Jack's parameters with the lowest validation error are then trained once
@@ -32,7 +32,7 @@ SHARE = 0.1
 """Of the Jack's parameters."""
 MEMBERS = 3
 """Of each task that are trained once more."""
-LONGER = Recovery(epochs=12, patience=12, rounds=0)
+LONGER = Recovery(epochs=30, patience=30, rounds=0)
 """Of twice 58,000 images, those of other classes left out."""
 
 

@@ -42,38 +42,46 @@ def narrowed(
       given: the numbers of the values that it will be given.
       targets: the values that are asked for.
     """
-    units = Units(network, masking)
-    known = given | program.constants.keys()
+    region = replace(program.region, inputs=tuple(given), outputs=tuple(targets))
+    return replace(program, region=_narrower(program, Units(network, masking, {}), region))
 
-    def ordered(equations: Sequence[Equation]) -> tuple[Equation, ...]:
-        return tuple(Region((), (), tuple(equations)).ordered(known, targets))
 
-    equations = ordered(program.region.equations)
-    groups = range(len(units.sizes))
-    flops = {group: _flops(network, units.touching(equations, group)) for group in groups}
+def _narrower(program: Program, units: Units, region: Region) -> Region:
+    """Return a region with one equation for each stretch, in order."""
+    groups = [group for group in range(len(units.sizes)) if group not in units.held]
+    known = {*region.inputs, *program.constants, *map(mask_number, range(len(units.sizes)))}
+
+    def ordered(equations: Sequence[Equation]) -> Region:
+        region_ = replace(region, equations=tuple(equations))
+        return replace(region, equations=tuple(region_.ordered(known, region.outputs)))
+
+    region = ordered(region.equations)
+    flops = {group: _flops(units, units.touching(region.equations, group)) for group in groups}
     # Of groups that touch the same equations, that with the most to save.
     for group in sorted(groups, key=lambda group: -flops[group]):
         widths = _widths(units.sizes[group], flops[group])
-        stretch = stretch_of(units, equations, targets, group, widths) if widths else None
+        if not widths:
+            continue
+        stretch = stretch_of(units, region.equations, region.outputs, group, widths)
         if stretch is not None:
             own = {one.writes for one in stretch.regions[stretch.size].equations}
-            left = [one for one in equations if one.writes not in own]
-            equations = ordered([*left, _equation(program, network, stretch)])
-    return replace(program, region=replace(program.region, equations=equations))
+            left = [one for one in region.equations if one.writes not in own]
+            region = ordered([*left, _equation(program, units, stretch)])
+    return region
 
 
-def _flops(network: Traced, equations: Sequence[Equation]) -> float:
+def _flops(units: Units, equations: Sequence[Equation]) -> float:
     """Return what the contractions among some equations cost for one example."""
-    shape, written = network.program.shape, {one.writes[0] for one in equations}
-    total = 0
-    for one in network.program.region.equations:
+    program, shape = units.network.program, units.cut.shape
+    written, total = {one.writes[0] for one in equations}, 0
+    for one in program.region.equations:
         if one.name in CONTRACTIONS and one.writes[0] in written:
             right = shape(one.reads[1])
             summed = [right[place] for _, place in contracted(one)]
             if one.name == "conv_general_dilated":
                 summed += [right[axis] for axis in one.params["dimension_numbers"].rhs_spec[2:]]
             total += 2 * prod((*shape(one.writes[0]), *summed))
-    return total / shape(network.program.inputs[0])[0]
+    return total / program.shape(program.inputs[0])[0]
 
 
 def _widths(size: int, flops: float) -> list[int]:
@@ -85,9 +93,17 @@ def _widths(size: int, flops: float) -> list[int]:
     return widths
 
 
-def _equation(program: Program, network: Traced, stretch: Stretch) -> Equation:
+def _equation(program: Program, units: Units, stretch: Stretch) -> Equation:
     """Return a stretch as one equation of its group's mask, its blocks' and what it reads."""
-    blocks = _blocks(network, stretch.outputs)
+    inside = {
+        width: _narrower(program, units.inside(stretch.group, width), region)
+        for width, region in stretch.regions.items()
+    }
+    reads = {n for region in inside.values() for one in region.equations for n in one.reads}
+    masks = sorted(n for n in reads if n < 0 and n not in stretch.inputs)
+    stretch = replace(stretch, inputs=(*stretch.inputs, *masks), regions=inside)
+    # Within a stretch there is nothing to compute either if its block is left out.
+    blocks = [] if units.held else _blocks(units.network, stretch.outputs)
 
     def run(mask: Any, *arrays: Any) -> list[Any]:
         there, rows = arrays[: len(blocks)], arrays[len(blocks) :]

@@ -92,13 +92,31 @@ class Stretch:
 
 
 class Units:
-    """Finds groups' units along the axes of a masked program's values."""
+    """Finds groups' units along the axes of a masked program's values.
 
-    def __init__(self, network: Traced, masking: Masked) -> None:
-        self.network, self.masking = network, masking
-        self._tables: dict[int, tuple[Axis, np.ndarray | None]] = {}
+    Attributes:
+      network: as it was traced.
+      masking: wrote the masks into it.
+      held: how many units the arrays hold of groups that are cut already, by the group's number.
+      cut: which indices that leaves of every axis.
+      sizes: all units of each group.
+    """
+
+    def __init__(self, network: Traced, masking: Masked, held: Mapping[int, int]) -> None:
+        """Take a network."""
+        self.network, self.masking, self.held = network, masking, held
         self.sizes = [group.size for group in network.layout.groups]
-        self.starts = np.cumsum([1, *self.sizes])
+        self.cut = make_cut(network, self._masks(held), {})
+        self._starts = np.cumsum([1, *self.sizes])
+        self._tables: dict[int, tuple[Axis, np.ndarray | None]] = {}
+
+    def inside(self, group: int, width: int) -> "Units":
+        """Return the same where one more group is cut."""
+        return Units(self.network, self.masking, {**self.held, group: width})
+
+    def _masks(self, counts: Mapping[int, int]) -> list[np.ndarray]:
+        """Return masks that keep the first units of some groups, and all of the others."""
+        return [np.arange(size) < counts.get(at, size) for at, size in enumerate(self.sizes)]
 
     def axes(self, number: int) -> Sequence[Axis]:
         """Return a value's axes; none where the program does not know it."""
@@ -106,23 +124,24 @@ class Units:
         return self.network.relations.axes.get(number, ()) if made is None else made
 
     def table(self, axis: Axis) -> np.ndarray | None:
-        """Return the units of each index, [n, k]; `None` where all stay."""
+        """Return the units of each index that is left, [n, k]; `None` where all stay."""
         if isinstance(axis, Fixed):
             return None
         if id(axis) not in self._tables:
-            self._tables[id(axis)] = (axis, self.network.layout.table(axis))
+            table, kept = self.network.layout.table(axis), self.cut.kept(axis)
+            table = table if table is None or kept is None else table[kept]
+            self._tables[id(axis)] = (axis, table)
         return self._tables[id(axis)][1]
-
-    def first(self, group: int, count: int) -> Cut:
-        """Return the network's axes with the first units of a group, and all of the others."""
-        masks = [np.ones(size, bool) for size in self.sizes]
-        masks[group][count:] = False
-        return make_cut(self.network, masks, {})
 
     def touches(self, number: int, group: int) -> bool:
         """Return whether a value has units of a group."""
         tables = [self.table(axis) for axis in self.axes(number)]
         return any(table is not None and bool(self._among(table, group).any()) for table in tables)
+
+    def is_data(self, number: int) -> bool:
+        """Return whether a value depends on the inputs; masks do not."""
+        made = self.masking.axes.get(number)
+        return number in self.network.relations.data if made is None else len(made) > 1
 
     def touching(self, equations: Sequence[Equation], group: int) -> list[Equation]:
         """Return the equations that read or write a group's units, as data."""
@@ -142,7 +161,7 @@ class Units:
                 continue
             if (own.sum(1) != 1).any():
                 return None
-            unit, size = table[own] - self.starts[group], self.sizes[group]
+            unit, size = table[own] - self._starts[group], self.sizes[group]
             counts = np.bincount(unit, minlength=size)
             if (counts != counts[0]).any():
                 return None
@@ -151,7 +170,7 @@ class Units:
         return found
 
     def _among(self, table: np.ndarray, group: int) -> np.ndarray:
-        low = self.starts[group]
+        low = self._starts[group]
         return (table >= low) & (table < low + self.sizes[group])
 
 
@@ -187,10 +206,13 @@ def stretch_of(
     others = {n for one in equations if id(one) not in mine for n in (*one.reads, *one.shared)}
     asked = others.union(targets)
     writes = tuple(n for one in own for n in one.writes if n in asked)
+    # To gather data and to spread them takes longer than it saves.
+    if units.held and any(units.is_data(n) and places.get(n) for n in (*reads, *writes)):
+        return None
     traced = {one.writes[0]: one for one in units.network.program.region.equations}
 
     def region(width: int) -> Region:
-        cut = units.first(group, width)
+        cut = units.inside(group, width).cut
         smaller = tuple(_narrower(cut, one, traced.get(one.writes[0])) for one in own)
         return Region(reads, writes, smaller)
 
