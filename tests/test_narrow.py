@@ -104,6 +104,27 @@ def test_small_stretches_are_left_as_they_are(graph, monkeypatch):
         assert sum(one.name == "stretch" for one in found.region.equations) == wanted
 
 
+def attention(params, x):
+    """Three heads; queries and keys have the size 4, values the size 5."""
+    query, key, value = (jnp.einsum("sd,dhe->she", x, params[name]) for name in ("q", "k", "v"))
+    weights = jax.nn.softmax(jnp.einsum("qhe,khe->hqk", query, key), -1)
+    return jnp.einsum("hqk,khe,hed->qd", weights, value, params["out"])
+
+
+def test_the_sizes_of_heads_are_narrowed_within_the_heads_that_are_left():
+    params = {"q": draw(4, 3, 4), "k": draw(4, 3, 4), "v": draw(4, 3, 5), "out": draw(3, 5, 2)}
+    graph = trace(attention, params, X)
+    assert sorted(graph.sizes) == [3, 4, 5]
+    run = jax.jit(lambda masks: narrowed_outputs(graph, params, masks, X))
+    (heads,) = branches(lambda masks: narrowed_outputs(graph, params, masks, X), graph.full())
+    inner = [[one for one in way.jaxpr.eqns if one.primitive.name == "cond"] for way in heads]
+    assert [len(one) for one in inner] == [2, 2, 2]
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        masks = [rng.permutation(size) < rng.integers(1, size + 1) for size in graph.sizes]
+        close(run(masks), graph.masked(params, masks, X))
+
+
 def test_units_that_are_sliced_or_depend_on_what_comes_between_are_computed():
     def gated(params, x):
         first, second = jnp.split(x @ params["both"], 2, -1)

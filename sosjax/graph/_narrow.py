@@ -15,8 +15,9 @@ from ._mask import Masked, mask_number
 from ._need import ALWAYS
 from ._program import Program
 from ._rules._contraction import contracted
-from ._stretch import Stretch, Units, stretch_of
+from ._stretch import Stretch, stretch_of
 from ._traced import Traced
+from ._unit_map import UnitMap
 
 WORTH = 4e6
 """FLOPs that a narrower width has to save for one example: fewer take longer to compile."""
@@ -43,17 +44,17 @@ def narrowed(
       targets: the values that are asked for.
     """
     region = replace(program.region, inputs=tuple(given), outputs=tuple(targets))
-    return replace(program, region=_narrower(program, Units(network, masking, {}), region))
+    return replace(program, region=_narrower(program, UnitMap(network, masking, {}), region))
 
 
-def _narrower(program: Program, units: Units, region: Region) -> Region:
+def _narrower(program: Program, units: UnitMap, region: Region) -> Region:
     """Return a region with one equation for each stretch, in order."""
     groups = [group for group in range(len(units.sizes)) if group not in units.held]
     known = {*region.inputs, *program.constants, *map(mask_number, range(len(units.sizes)))}
 
     def ordered(equations: Sequence[Equation]) -> Region:
-        region_ = replace(region, equations=tuple(equations))
-        return replace(region, equations=tuple(region_.ordered(known, region.outputs)))
+        found = replace(region, equations=tuple(equations)).ordered(known, region.outputs)
+        return replace(region, equations=tuple(found))
 
     region = ordered(region.equations)
     flops = {group: _flops(units, units.touching(region.equations, group)) for group in groups}
@@ -70,7 +71,7 @@ def _narrower(program: Program, units: Units, region: Region) -> Region:
     return region
 
 
-def _flops(units: Units, equations: Sequence[Equation]) -> float:
+def _flops(units: UnitMap, equations: Sequence[Equation]) -> float:
     """Return what the contractions among some equations cost for one example."""
     program, shape = units.network.program, units.cut.shape
     written, total = {one.writes[0] for one in equations}, 0
@@ -93,7 +94,7 @@ def _widths(size: int, flops: float) -> list[int]:
     return widths
 
 
-def _equation(program: Program, units: Units, stretch: Stretch) -> Equation:
+def _equation(program: Program, units: UnitMap, stretch: Stretch) -> Equation:
     """Return a stretch as one equation of its group's mask, its blocks' and what it reads."""
     inside = {
         width: _narrower(program, units.inside(stretch.group, width), region)

@@ -5,23 +5,19 @@ need not be computed. A unit is as good as any other of its group, so that the p
 to the first few serves any few: they are gathered to the front.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
 import jax.numpy as jnp
-import numpy as np
 
 from .._types import Array
 from ._cut import Cut
 from ._equation import Equation, Region
-from ._mask import Masked
 from ._program import evaluate
 from ._rules._elementwise import NAMES as ELEMENTWISE
 from ._rules._rule import cut_equation
-from ._shrink import make_cut
-from ._traced import Traced
-from ._units import Axis, Fixed
+from ._unit_map import Places, UnitMap, numbers_of
 
 ALIKE = frozenset(
     [
@@ -33,27 +29,6 @@ ALIKE = frozenset(
     ]
 )
 """Equations to which every unit is as good as any other."""
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Places:
-    """Where a group's units lie along an axis, each on as many indices.
-
-    Attributes:
-      unit: which unit each index belongs to, [n].
-      index: the indices of each unit, [size, n / size].
-    """
-
-    unit: np.ndarray
-    index: np.ndarray
-
-    def first(self, order: Array, width: int) -> Array:
-        """Return the indices of the first units of an order, laid out as those of the first few."""
-        rank = np.zeros_like(self.unit)
-        rank[self.index] = np.arange(self.index.shape[1])
-        few = np.flatnonzero(self.unit < width)
-        return jnp.asarray(self.index)[order[self.unit[few]], rank[few]]
 
 
 @final
@@ -91,91 +66,8 @@ class Stretch:
         return out
 
 
-class Units:
-    """Finds groups' units along the axes of a masked program's values.
-
-    Attributes:
-      network: as it was traced.
-      masking: wrote the masks into it.
-      held: how many units the arrays hold of groups that are cut already, by the group's number.
-      cut: which indices that leaves of every axis.
-      sizes: all units of each group.
-    """
-
-    def __init__(self, network: Traced, masking: Masked, held: Mapping[int, int]) -> None:
-        """Take a network."""
-        self.network, self.masking, self.held = network, masking, held
-        self.sizes = [group.size for group in network.layout.groups]
-        self.cut = make_cut(network, self._masks(held), {})
-        self._starts = np.cumsum([1, *self.sizes])
-        self._tables: dict[int, tuple[Axis, np.ndarray | None]] = {}
-
-    def inside(self, group: int, width: int) -> "Units":
-        """Return the same where one more group is cut."""
-        return Units(self.network, self.masking, {**self.held, group: width})
-
-    def _masks(self, counts: Mapping[int, int]) -> list[np.ndarray]:
-        """Return masks that keep the first units of some groups, and all of the others."""
-        return [np.arange(size) < counts.get(at, size) for at, size in enumerate(self.sizes)]
-
-    def axes(self, number: int) -> Sequence[Axis]:
-        """Return a value's axes; none where the program does not know it."""
-        made = self.masking.axes.get(number)
-        return self.network.relations.axes.get(number, ()) if made is None else made
-
-    def table(self, axis: Axis) -> np.ndarray | None:
-        """Return the units of each index that is left, [n, k]; `None` where all stay."""
-        if isinstance(axis, Fixed):
-            return None
-        if id(axis) not in self._tables:
-            table, kept = self.network.layout.table(axis), self.cut.kept(axis)
-            table = table if table is None or kept is None else table[kept]
-            self._tables[id(axis)] = (axis, table)
-        return self._tables[id(axis)][1]
-
-    def touches(self, number: int, group: int) -> bool:
-        """Return whether a value has units of a group."""
-        tables = [self.table(axis) for axis in self.axes(number)]
-        return any(table is not None and bool(self._among(table, group).any()) for table in tables)
-
-    def is_data(self, number: int) -> bool:
-        """Return whether a value depends on the inputs; masks do not."""
-        made = self.masking.axes.get(number)
-        return number in self.network.relations.data if made is None else len(made) > 1
-
-    def touching(self, equations: Sequence[Equation], group: int) -> list[Equation]:
-        """Return the equations that read or write a group's units, as data."""
-        return [
-            one
-            for one in equations
-            if one.name != "combine" and any(self.touches(n, group) for n in _numbers(one))
-        ]
-
-    def places(self, number: int, group: int) -> dict[int, Places] | None:
-        """Return where a group's units lie; `None` if not each on as many indices of its own."""
-        found = {}
-        for place, axis in enumerate(self.axes(number)):
-            table = self.table(axis)
-            own = None if table is None else self._among(table, group)
-            if table is None or own is None or not own.any():
-                continue
-            if (own.sum(1) != 1).any():
-                return None
-            unit, size = table[own] - self._starts[group], self.sizes[group]
-            counts = np.bincount(unit, minlength=size)
-            if (counts != counts[0]).any():
-                return None
-            index = np.argsort(unit, kind="stable").reshape(size, counts[0])
-            found[place] = Places(unit, index)
-        return found
-
-    def _among(self, table: np.ndarray, group: int) -> np.ndarray:
-        low = self._starts[group]
-        return (table >= low) & (table < low + self.sizes[group])
-
-
 def stretch_of(
-    units: Units,
+    units: UnitMap,
     equations: Sequence[Equation],
     targets: Sequence[int],
     group: int,
@@ -197,7 +89,7 @@ def stretch_of(
     inside = {number for one in own for number in one.writes}
     if not own or not all(_alike(one) for one in own) or _returns(equations, own):
         return None
-    touched = {n for one in own for n in _numbers(one) if units.touches(n, group)}
+    touched = {n for one in own for n in numbers_of(one) if units.touches(n, group)}
     places = {number: units.places(number, group) for number in touched}
     if None in places.values():
         return None
@@ -220,11 +112,6 @@ def stretch_of(
     regions = {size: Region(reads, writes, tuple(own))} | {one: region(one) for one in widths}
     known = {number: found for number, found in places.items() if found}
     return Stretch(group, size, reads, writes, known, regions)
-
-
-def _numbers(equation: Equation) -> Iterable[int]:
-    inside = (n for body in equation.bodies for one in body.equations for n in _numbers(one))
-    return (*equation.reads, *equation.writes, *inside)
 
 
 def _alike(equation: Equation) -> bool:
