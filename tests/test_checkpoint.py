@@ -45,6 +45,15 @@ def test_round_trip(folder):
     assert jax.tree.structure(found) == jax.tree.structure(state())
 
 
+def test_arrays_without_entries_come_back(tmp_path):
+    """Weights of a block that is gone are such."""
+    given = {"gone": jnp.zeros((0, 3), jnp.int32), "there": jnp.ones(2), "last": jnp.zeros((2, 0))}
+    save_checkpoint(tmp_path, 1, given)
+    found, warnings = load_checkpoint(tmp_path, given)
+    assert same(found, given) and not warnings
+    assert jax.tree.map(jnp.shape, found) == jax.tree.map(jnp.shape, given)
+
+
 def test_no_folder(tmp_path):
     assert load_checkpoint(tmp_path / "none", state()) == (None, [])
 

@@ -169,7 +169,7 @@ def test_masked_in_common_shapes_is_trained_alone():
     del ward
 
 
-def test_side_by_side_is_one_after_the_other_with_a_block_gone(monkeypatch):
+def test_side_by_side_is_one_after_the_other_with_a_block_gone(monkeypatch, tmp_path):
     """As on an accelerator, where three members come as two and one."""
     settings = replace(settings_of(found()), depth=True)
     whole = Problem(network(), make_data(), TASKS, settings)
@@ -179,7 +179,9 @@ def test_side_by_side_is_one_after_the_other_with_a_block_gone(monkeypatch):
     members = calibrated(whole, Candidates(masks, wanted))
     cases = [case_of(network(), task, one) for task, own in enumerate(members) for one in own][:3]
     recovery = replace(RECOVERY, epochs=2)
-    plain = heal(whole, cases, recovery)
+    plain = heal(whole, cases, recovery, tmp_path)
+    again = heal(whole, cases, recovery, tmp_path)
+    assert [one.after for one in again] == [one.after for one in plain]
     assert any(leaf.size == 0 for leaf in plain[0].weights.values())
     monkeypatch.setattr(Kernel, "lanes", property(lambda self: 2))
     for one, other in zip(plain, heal(whole, cases, recovery), strict=True):

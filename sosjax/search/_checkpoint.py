@@ -71,8 +71,10 @@ def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
         if _whole(place):
             with _ORBAX, ocp.StandardCheckpointer() as checkpointer:
                 arrays = checkpointer.restore(place.absolute(), _arrays(like))
-            leaves = [jnp.asarray(array) for array in arrays]
-            return jax.tree.unflatten(jax.tree.structure(like), leaves), warnings
+            leaves, structure = jax.tree.flatten(like)
+            kept = iter(arrays)
+            found = [jnp.asarray(next(kept) if np.size(leaf) else leaf) for leaf in leaves]
+            return jax.tree.unflatten(structure, found), warnings
         warnings.append(f"checkpoint {place.name} is damaged: using the one before it")
     return None, warnings
 
@@ -90,8 +92,11 @@ def _quiet() -> Iterator[None]:
 
 
 def _arrays(state: Any) -> list[np.ndarray]:
-    """Return the leaves: orbax need not know the classes of a state, nor its devices."""
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+    """Return the leaves: orbax need not know the classes of a state, nor its devices.
+
+    It refuses those without entries, such as the weights of a block that is gone.
+    """
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(state) if np.size(leaf)]
 
 
 def _clear(folder: Path) -> None:
