@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from ._cost import Terms, axis_terms, product, scaled
 from ._equation import Equation
 from ._need import ALWAYS, Need, leaf_needs
-from ._rules._contraction import contracted
+from ._rules._contraction import summed
 from ._traced import Traced
 from ._units import Axis
 
@@ -113,11 +113,8 @@ class Counting:
 
     def _contraction(self, equation: Equation) -> Terms:
         right = self.axes(equation.reads[1])
-        summed = [right[place] for _, place in contracted(equation)]
-        if equation.name == "conv_general_dilated":
-            spec = equation.params["dimension_numbers"].rhs_spec
-            summed += [right[place] for place in spec[2:]]
-        return product([*self.axes(equation.writes[0]), *summed])
+        inner = [right[place] for place in summed(equation)]
+        return product([*self.axes(equation.writes[0]), *inner])
 
 
 def _sum(parts: Any) -> Terms:

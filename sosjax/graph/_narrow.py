@@ -14,7 +14,7 @@ from ._equation import Equation, Region
 from ._mask import Masked, mask_number
 from ._need import ALWAYS
 from ._program import Program
-from ._rules._contraction import contracted
+from ._rules._contraction import summed
 from ._stretch import Stretch, stretch_of
 from ._traced import Traced
 from ._unit_map import UnitMap
@@ -78,10 +78,7 @@ def _flops(units: UnitMap, equations: Sequence[Equation]) -> float:
     for one in program.region.equations:
         if one.name in CONTRACTIONS and one.writes[0] in written:
             right = shape(one.reads[1])
-            summed = [right[place] for _, place in contracted(one)]
-            if one.name == "conv_general_dilated":
-                summed += [right[axis] for axis in one.params["dimension_numbers"].rhs_spec[2:]]
-            total += 2 * prod((*shape(one.writes[0]), *summed))
+            total += 2 * prod((*shape(one.writes[0]), *(right[axis] for axis in summed(one))))
     return total / program.shape(program.inputs[0])[0]
 
 

@@ -23,6 +23,14 @@ def contracted(equation: Equation) -> list[tuple[int, int]]:
     return [(numbers.lhs_spec[1], numbers.rhs_spec[1])]
 
 
+def summed(equation: Equation) -> list[int]:
+    """Return the axes of operand 1 that a contraction sums over, those of a window included."""
+    axes = [place for _, place in contracted(equation)]
+    if equation.name == "conv_general_dilated":
+        axes += equation.params["dimension_numbers"].rhs_spec[2:]
+    return axes
+
+
 def _sums(equation: Equation) -> list[tuple[int, int]]:
     return [(side, pair[side]) for pair in contracted(equation) for side in (0, 1)]
 
