@@ -40,11 +40,12 @@ def numbers_of(inputs, mirrored=False):
 
 def test_it_trains_on_what_neither_chooses_nor_tests(folder):
     data = sosjax.fashion_mnist(folder)
-    longer = tenth.longer_data(data, folder)
-    plain, mirrored = np.split(longer.search.inputs, 2)
+    longer = tenth.longer_data(data, folder, 0)
+    plain, mirrored, *shifted = np.split(longer.search.inputs, 4)
     assert numbers_of(plain).tolist() == list(range(58_000))
     assert numbers_of(mirrored, mirrored=True).tolist() == list(range(58_000))
-    assert np.array_equal(longer.search.labels, np.tile(np.arange(58_000) % 10, 2))
+    assert np.array_equal(longer.search.labels, np.tile(np.arange(58_000) % 10, 4))
+    assert all(len(part) == 58_000 for part in shifted)
     assert np.array_equal(longer.validation.inputs, data.validation.inputs)
     assert np.array_equal(longer.test.inputs, data.test.inputs)
     assert numbers_of(data.validation.inputs).min() == 58_000
@@ -52,4 +53,19 @@ def test_it_trains_on_what_neither_chooses_nor_tests(folder):
 
 def test_it_takes_the_files_that_the_data_are_of(folder):
     with pytest.raises(SystemExit, match="must hold the original files"):
-        tenth.longer_data(sosjax.fashion_mnist(), folder)
+        tenth.longer_data(sosjax.fashion_mnist(), folder, 0)
+
+
+def test_shifted_images_are_those_moved():
+    rng = np.random.default_rng(0)
+    images = rng.random((25, 6, 5, 1), np.float32)
+    shifts = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 2), -1).reshape(-1, 2)
+    for image, (down, right), found in zip(
+        images, shifts, tenth.shifted(images, shifts), strict=True
+    ):
+        wanted = np.zeros_like(image)
+        for row in range(6):
+            for column in range(5):
+                if 0 <= row - down < 6 and 0 <= column - right < 5:
+                    wanted[row, column] = image[row - down, column - right]
+        assert np.array_equal(found, wanted)
