@@ -31,7 +31,6 @@ from sosjax.recover._bucket import buckets
 from sosjax.recover._case import Case, Healed
 from sosjax.recover._heal import heal
 from sosjax.recover._sample import evenly
-from sosjax.recover._trial import full_params
 from sosjax.recover._workers import workers
 from sosjax.search._problem import Problem
 
@@ -59,7 +58,7 @@ def timed(
     problem: Problem, members: Sequence[Member], recovery: Recovery, compiling: Compiling
 ) -> tuple[list[Healed], dict[str, float]]:
     """Recover members; return what became of them and the seconds."""
-    cases = [Case(0, member.masks, full_params(problem.jat, member)) for member in members]
+    cases = [Case(0, member) for member in members]
     start, before = time.perf_counter(), compiling.seconds
     healed = heal(problem, cases, recovery)
     whole, made = time.perf_counter() - start, compiling.seconds - before

@@ -33,7 +33,6 @@ from sosjax.recover._recover import settings_of
 from sosjax.recover._rounds import LARGEST, averaged, unseen
 from sosjax.recover._rounds import recovered as recovered_in_rounds
 from sosjax.recover._seeking import genes_of, ratios_of
-from sosjax.recover._trial import case_of, full_params
 from sosjax.recover._ward import counts, orders, ward_of
 from sosjax.search._judge import Candidates, calibrated
 from sosjax.search._problem import Problem
@@ -99,7 +98,7 @@ def test_the_front_is_of_errors_held_against_those_of_others():
     assert averaged(problem(), trials, replace(once, rounds=0)).tolist() == plain
     encoding = ratios_of(problem())
     genes = genes_of(encoding, np.array([trial.member.scores.kept for trial in trials]))
-    tasks = np.array([trial.case.task for trial in trials])
+    tasks = np.array([trial.task for trial in trials])
     told = forecast(genes, tasks, np.array(plain), counts(problem().validation)[tasks])
     errors = averaged(problem(), trials, once)
     for row, (own, task) in enumerate(zip(genes, tasks.tolist(), strict=True)):
@@ -139,11 +138,11 @@ def test_before_further_rounds_some_of_all_sizes_are_strewn():
     assert len(trials) > first + 4
     seen = set()
     for trial in trials:
-        key = (trial.case.task, *(mask.tobytes() for mask in trial.member.masks))
+        key = (trial.task, *(mask.tobytes() for mask in trial.member.masks))
         assert key not in seen
         seen.add(key)
     for trial in trials[first : first + 8]:
-        jack = found().tasks[trial.case.task].jack
+        jack = found().tasks[trial.task].jack
         assert once.smallest <= trial.member.scores.parameters / jack.parameters <= LARGEST
 
 
@@ -152,12 +151,12 @@ def test_masked_in_common_shapes_is_trained_alone():
     jat, task = network(), found().tasks[0]
     recovery = replace(RECOVERY, distillation=0.0, epochs=1, warmup=0.0)
     small, large = task.members[0], task.members[-1]
-    cases = [Case(0, one.masks, full_params(jat, one)) for one in (small, large)]
+    cases = [Case(0, one) for one in (small, large)]
     ward = ward_of(problem(), recovery)
     (bucket,) = buckets(jat, [one.masks for one in cases], 3, 1.0)
     assert bucket.graph.sizes != tuple(small.scores.kept) and set(bucket.rows) == {0, 1}
     row = bucket.rows.index(0)
-    params, there = placed(jat, cases[0].params, small.masks, bucket.wide[row])
+    params, there = placed(jat, cases[0].params(jat), small.masks, bucket.wide[row])
     alone = shrink(jat, small)
     grown = sum(int(leaf.size) for leaf in jax.tree.leaves(params))
     assert grown > sum(int(leaf.size) for leaf in jax.tree.leaves(alone.params))
@@ -177,7 +176,7 @@ def test_side_by_side_is_one_after_the_other_with_a_block_gone(monkeypatch, tmp_
     masks[-1] = masks[-1].at[:].set(False)
     wanted = jnp.asarray([[True, True], *[[True, False]] * (len(TASKS) - 1)])
     members = calibrated(whole, Candidates(masks, wanted))
-    cases = [case_of(network(), task, one) for task, own in enumerate(members) for one in own][:3]
+    cases = [Case(task, one) for task, own in enumerate(members) for one in own][:3]
     recovery = replace(RECOVERY, epochs=2)
     plain = heal(whole, cases, recovery, tmp_path)
     again = heal(whole, cases, recovery, tmp_path)
@@ -202,7 +201,7 @@ def test_a_task_may_have_no_member(tmp_path):
 def test_what_is_trained(parts):
     recovery = replace(RECOVERY, parts=parts, epochs=2, rate=0.03)
     jat, member = network(), found().tasks[0].members[0]
-    case = Case(0, member.masks, full_params(jat, member))
+    case = Case(0, member)
     (healed,) = heal(problem(), [case], recovery)
     old, new = named_leaves(shrink(jat, member).params), healed.weights
     assert healed.epoch > 0 and healed.after < healed.before
@@ -223,7 +222,7 @@ def test_the_jack_teaches():
     """With distillation alone, targets do not matter."""
     recovery = replace(RECOVERY, distillation=1.0, epochs=2)
     jat, member = network(), found().tasks[0].members[-1]
-    case = Case(0, member.masks, full_params(jat, member))
+    case = Case(0, member)
     one = heal(problem(), [case], recovery)[0]
     wrong = Problem(jat, make_data(), TASKS, settings_of(found()))
     turned = wrong.training(None)

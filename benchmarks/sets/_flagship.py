@@ -36,7 +36,6 @@ class Flagship:
       recovery: of every method's members.
       cost: what budgets are shares of: `parameters` or `flops`.
       members: how many of each method are recovered for each task.
-      part: how many are recovered together: as many as fit into memory; `None` for all.
       matched: whether uniform Taylor is also shown with as many recoveries as the Set, rounds
         included.
       search_seconds: of one search, on two idle cores.
@@ -51,7 +50,6 @@ class Flagship:
     recovery: Recovery
     cost: str
     members: int
-    part: int | None
     search_seconds: float
     epoch_seconds: float
     matched: bool = False
@@ -100,7 +98,6 @@ def images(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         recovery=Recovery(epochs=4, rate=5e-3),
         cost="parameters",
         members=5,
-        part=None,
         search_seconds=65.0,
         epoch_seconds=0.6,
     )
@@ -121,7 +118,6 @@ def text(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         recovery=replace(SMALL.recovery, rounds=2, further=4),
         cost="flops",
         members=3,
-        part=8,
         search_seconds=200.0,
         epoch_seconds=4.0,
     )

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from sosjax import Member, SetOfSets
+from sosjax.recover._case import Case
 from sosjax.recover._heal import heal
 from sosjax.recover._rounds import averaged
 from sosjax.recover._rounds import recovered as recovered_in_rounds
-from sosjax.recover._trial import Trial, by_task, case_of, error_on_test
+from sosjax.recover._trial import Trial, by_task, error_on_test
 from sosjax.search._problem import Problem
 
 from ._choice import undominated
@@ -33,7 +34,7 @@ class Tester:
 
     def row(self, trial: Trial) -> Row:
         """Return the scores of a member before and after its recovery."""
-        number, before = trial.case.task, trial.member
+        number, before = trial.task, trial.member
         after = trial.after()
         row = row_of(after.scores)
         row["test_error"] = self.error(number, after)
@@ -51,8 +52,6 @@ def recovered(
 ) -> list[Row]:
     """Recover members of all methods and tasks together; return their scores.
 
-    Where they do not all fit into memory, those of like FLOPs come together.
-
     Args:
       flagship: how to recover.
       tester: of the network and the examples.
@@ -60,19 +59,11 @@ def recovered(
       folder: of checkpoints.
       tell: called with what was done.
     """
-    order = sorted(range(len(members)), key=lambda row: -members[row][1].scores.flops)
-    size, problem = flagship.part or len(order), tester.problem
-    found: dict[int, Row] = {}
-    for first in range(0, len(order), size):
-        rows = order[first : first + size]
-        own = [members[row] for row in rows]
-        cases = [case_of(flagship.jat, task, member) for task, member in own]
-        place = folder / digest(flagship, own)
-        healed = heal(problem, cases, flagship.recovery, place, lambda line: tell(line["event"]))
-        for row, case, (_, member), became in zip(rows, cases, own, healed, strict=True):
-            found[row] = tester.row(Trial(case, member, became))
-        tell(f"{min(first + size, len(order))} of {len(order)} members recovered and tested")
-    return [found[row] for row in range(len(members))]
+    cases = [Case(task, member) for task, member in members]
+    place = folder / digest(flagship, members)
+    healed = heal(tester.problem, cases, flagship.recovery, place, lambda line: tell(line["event"]))
+    rows = zip(members, healed, strict=True)
+    return [tester.row(Trial(task, member, became)) for (task, member), became in rows]
 
 
 def add_recovered(

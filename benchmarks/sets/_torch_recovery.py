@@ -11,8 +11,8 @@ import torch  # pyright: ignore[reportMissingImports]
 
 from sosjax import Member, Recovery
 from sosjax._tree import named_leaves
+from sosjax.recover._case import full_params
 from sosjax.recover._sharpness import SHARPNESS
-from sosjax.recover._trial import full_params
 from sosjax.recover._ward import Ward, orders, ward_of
 from sosjax.search._problem import Problem
 

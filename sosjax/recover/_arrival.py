@@ -39,7 +39,7 @@ def arrived(problem: Problem, ward: Ward, cases: Sequence[Case]) -> tuple[list[C
         number = jnp.int32(case.task)
         own = evaluated(problem, case, outputs)
         error, factor = _judged(problem.kernel, sharpens, batches, number, *own)
-        found.append(_sharpened(problem, case, float(factor)) if sharpens else case)
+        found.append(replace(case, sharpness=float(factor)))
         errors.append(float(error))
     return found, errors
 
@@ -53,7 +53,7 @@ def evaluated(problem: Problem, case: Case, outputs: int) -> tuple[Any, list[Arr
       outputs: of the task with the most.
     """
     jat, head = problem.jat, problem.jat.graph.head
-    leaves = named_leaves(widened(case.params, head, outputs))
+    leaves = named_leaves(widened(case.params(jat), head, outputs))
     own = None
     if head is not None:
         own = RidgeHead(jnp.asarray(leaves[head.kernel]), jnp.asarray(leaves[head.bias]))
@@ -85,11 +85,3 @@ def _judged(
     features, _ = kernel.graph.features(params, task.inputs[:ROWS], masks, False)
     outputs = features @ own.head.kernel + own.head.bias
     return error, sharpness(outputs, task.targets, task.valid, task.real)
-
-
-def _sharpened(problem: Problem, case: Case, factor: float) -> Case:
-    head = problem.jat.graph.head
-    assert head is not None
-    leaves = named_leaves(case.params)
-    own = {name: np.float32(factor) * leaves[name] for name in (head.kernel, head.bias)}
-    return replace(case, params=with_leaves(case.params, leaves | own))

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+import jax
 import numpy as np
+
+from .._tree import named_leaves, with_leaves
+from ..models._jat import Jat
+from ..sets._member import Member
 
 
 def kept_of(masks: Sequence[np.ndarray]) -> list[int]:
@@ -15,22 +20,46 @@ def kept_of(masks: Sequence[np.ndarray]) -> list[int]:
 @final
 @dataclass(frozen=True)
 class Case:
-    """One sub-network to train.
+    """One member to train.
+
+    Its leaves at full size are made when they are asked for: those of a whole front of a large
+    network would not fit into memory.
 
     Attributes:
       task: the number of its task.
-      masks: of groups, then of blocks.
-      params: its leaves at full size, with statistics and head of its own.
+      member: the member.
+      sharpness: what its outputs are multiplied by.
     """
 
     task: int
-    masks: tuple[np.ndarray, ...]
-    params: Any
+    member: Member
+    sharpness: float = 1.0
+
+    @property
+    def masks(self) -> tuple[np.ndarray, ...]:
+        """Of groups, then of blocks."""
+        return self.member.masks
 
     @property
     def kept(self) -> list[int]:
         """How many units of each group are kept, and whether each block is there."""
         return kept_of(self.masks)
+
+    def params(self, jat: Jat) -> Any:
+        """Return its leaves at full size, with statistics and head of its own."""
+        params, head = full_params(jat, self.member), jat.graph.head
+        if head is None or self.sharpness == 1:
+            return params
+        leaves, factor = named_leaves(params), np.float32(self.sharpness)
+        own = {name: factor * leaves[name] for name in (head.kernel, head.bias)}
+        return with_leaves(params, leaves | own)
+
+
+def full_params(jat: Jat, member: Member) -> Any:
+    """Return a member's leaves at full size."""
+    leaves = member.leaves(named_leaves(jat.params), jat.graph.head)
+    params = jax.tree.map(np.asarray, with_leaves(jat.params, leaves))
+    return jat.graph.expanded(params, member.weights, member.masks)
 
 
 @final

@@ -26,12 +26,13 @@ from ..sets._set_of_sets import SetOfSets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
 from ._agreement import Agreement, agreement, mean_agreement
+from ._case import Case
 from ._correlation import DECADE, FEWEST, levels
 from ._heal import heal
 from ._recover import check_sets, digest_of, settings_of
 from ._rounds import unseen
 from ._sample import key_of, sample, stacked
-from ._trial import Trial, by_task, case_of, error_on_test, told
+from ._trial import Trial, by_task, error_on_test, told
 from ._ward import counts
 
 FORMAT = "sosjax-fidelity"
@@ -102,14 +103,14 @@ def fidelity(
     problem = Problem(jat, data, tasks, settings_of(sets))
     members = _candidates(problem, sets, candidates, seed, tell)
     judged = _judged(problem, members, tell)
-    cases = [case_of(jat, number, one) for number, own in enumerate(members) for one in own]
+    cases = [Case(number, one) for number, own in enumerate(members) for one in own]
     if run is None and path is not None:
         # Only now: what is refused before leaves no folder behind.
         run = RunFolder.create(path, asked, None)
     tell({"event": f"recovering {len(cases)} candidates"})
     healed = heal(problem, cases, recovery, None if run is None else run.checkpoints, progress)
-    flat = [one for own in members for one in own]
-    trials = [Trial(*row) for row in zip(cases, flat, healed, strict=True)]
+    rows = zip(cases, healed, strict=True)
+    trials = [Trial(case.task, case.member, became) for case, became in rows]
     foretold, error, found = unseen(problem, trials), error_on_test(problem), []
     for number, rows in enumerate(by_task(trials, len(members))):
         judged[number]["forecast"] = foretold[rows]

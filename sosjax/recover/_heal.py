@@ -85,7 +85,7 @@ class _Bucketful:
         self.healing = Healing(trainer, recovery.patience, problem.kernel.lanes)
         head, width = problem.jat.graph.head, ward.lessons.task.valid.shape[1]
         pairs = [
-            placed(problem.jat, widened(case.params, head, width), case.masks, wide)
+            placed(problem.jat, widened(case.params(problem.jat), head, width), case.masks, wide)
             for case, wide in zip(cases, bucket.wide, strict=True)
         ]
         params, there = zip(*pairs, strict=True)
@@ -141,8 +141,9 @@ class _Bucketful:
         found = []
         for row, (case, wide) in enumerate(zip(self.cases, self.bucket.wide, strict=True)):
             best = named_leaves(jax.tree.map(lambda leaf, row=row: leaf[row], patients.best))
-            best = cropped(best, graph.head, graph.outputs(case.params))
-            params = graph.expanded(case.params, best, wide)
+            params = case.params(self.problem.jat)
+            best = cropped(best, graph.head, graph.outputs(params))
+            params = graph.expanded(params, best, wide)
             own = graph.graph.cut_params(params, case.masks, graph.resized(graph.outputs(params)))
             found.append(
                 Healed(

@@ -15,12 +15,13 @@ from ..search._problem import Problem
 from ..sets._member import Member
 from ..sets._set_of_sets import SetOfSets
 from ..space._importance import ranking
+from ._case import Case
 from ._forecast import Forecast, forecast
 from ._heal import heal
 from ._promise import promising
 from ._sample import rows_of, strewn
 from ._seeking import aimed, genes_of, ratios_of, seek
-from ._trial import Trial, by_task, case_of, unbeaten
+from ._trial import Trial, by_task, unbeaten
 from ._ward import counts, ward_of
 
 CAUTION = 0.5
@@ -58,10 +59,10 @@ def recovered(
         if number > 0:
             fresh = _further(problem, trials, recovery, number)
         own = None if place is None else place / f"round-{number}"
-        cases = [case_of(problem.jat, task, member) for task, member in fresh]
+        cases = [Case(task, member) for task, member in fresh]
         healed = heal(problem, cases, recovery, own, progress, ward) if cases else []
-        rows = zip(cases, fresh, healed, strict=True)
-        trials += [Trial(case, member, became) for case, (_, member), became in rows]
+        rows = zip(fresh, healed, strict=True)
+        trials += [Trial(task, member, became) for (task, member), became in rows]
     return trials
 
 
@@ -113,7 +114,7 @@ def _learnt(problem: Problem, trials: Sequence[Trial]) -> Forecast:
 def _placed(trials: Sequence[Trial]) -> tuple[np.ndarray, np.ndarray]:
     """Return each one's counts, [N, G + blocks], and the number of its task, [N]."""
     kept = np.array([trial.member.scores.kept for trial in trials])
-    return kept, np.array([trial.case.task for trial in trials])
+    return kept, np.array([trial.task for trial in trials])
 
 
 def _strewn(problem: Problem, sets: SetOfSets, recovery: Recovery) -> list[tuple[int, Member]]:

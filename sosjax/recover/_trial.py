@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import final
 
 import jax
 import numpy as np
 
-from .._tree import named_leaves, with_leaves
-from ..models._jat import Jat
 from ..search._judge import share
 from ..search._judge import unbeaten as unbeaten_of
 from ..search._problem import Problem
@@ -23,12 +21,12 @@ class Trial:
     """One member that was recovered.
 
     Attributes:
-      case: as it came to be trained.
+      task: the number of its task.
       member: as it was before.
       healed: what became of it.
     """
 
-    case: Case
+    task: int
     member: Member
     healed: Healed
 
@@ -43,23 +41,11 @@ class Trial:
         return replace(self.member, scores=scores, weights=self.healed.weights)
 
 
-def case_of(jat: Jat, number: int, member: Member) -> Case:
-    """Return a member of a task as it comes to be trained."""
-    return Case(number, member.masks, full_params(jat, member))
-
-
-def full_params(jat: Jat, member: Member) -> Any:
-    """Return a member's leaves at full size."""
-    leaves = member.leaves(named_leaves(jat.params), jat.graph.head)
-    params = jax.tree.map(np.asarray, with_leaves(jat.params, leaves))
-    return jat.graph.expanded(params, member.weights, member.masks)
-
-
 def by_task(trials: Sequence[Trial], tasks: int) -> list[list[int]]:
     """Return for each task which trials are of it."""
     rows: list[list[int]] = [[] for _ in range(tasks)]
     for row, trial in enumerate(trials):
-        rows[trial.case.task].append(row)
+        rows[trial.task].append(row)
     return rows
 
 
@@ -77,8 +63,7 @@ def error_on_test(problem: Problem) -> Callable[[int, Member], float]:
 
     def error(number: int, member: Member) -> float:
         task = jax.tree.map(lambda leaf: leaf[number], problem.test)
-        case = case_of(problem.jat, number, member)
-        params, masks, own = evaluated(problem, case, task.valid.shape[0])
+        params, masks, own = evaluated(problem, Case(number, member), task.valid.shape[0])
         return share(judged(params, task, masks, own))
 
     return error
