@@ -1,8 +1,6 @@
 """Tiny networks with random weights, and one place for the settings of JAX and hypothesis."""
 
 import getpass
-import hashlib
-import platform
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,22 +13,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from sosjax._tree import named_leaves, with_leaves
+from sosjax.cli._programs import processor
 from sosjax.graph._graph import trace
 from sosjax.graph._head import Head, Statistics
 from sosjax.graph._subject import subject
 from sosjax.models import built, jat_of, load, save
 
-
-def cache_folder():
-    """Return where programs of this processor are kept: on another one they may crash."""
-    known = Path("/proc/cpuinfo")
-    kind = known.read_text().split("\n\n")[0] if known.exists() else platform.processor()
-    kind = "\n".join(line for line in kind.splitlines() if line.startswith(("flags", "model")))
-    digest = hashlib.sha256(kind.encode()).hexdigest()[:8]
-    return Path(tempfile.gettempdir()) / f"sosjax-tests-{getpass.getuser()}-{digest}"
-
-
-jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+PROGRAMS = Path(tempfile.gettempdir()) / f"sosjax-tests-{getpass.getuser()}-{processor()}"
+jax.config.update("jax_compilation_cache_dir", str(PROGRAMS))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 # The tests compile far longer than they run.
 jax.config.update("jax_disable_most_optimizations", True)

@@ -104,22 +104,26 @@ def images(folder: Path | None = None, weights: Path | None = None) -> Flagship:
 
 
 def text(folder: Path | None = None, weights: Path | None = None) -> Flagship:
-    """Return MiniLM with four tasks of `benchmarks.text`, searched and recovered as there."""
+    """Return MiniLM with four tasks of `benchmarks.text`, searched and recovered much as there.
+
+    Twice the generations, and the rounds of recovery that are the default.
+    """
     if folder is None or weights is None:
         raise SystemExit("--data and --weights must name the folders of texts and of MiniLM")
-    jat = sosjax.load(weights, length=SMALL.length, name="MiniLM")
+    scale, default = replace(SMALL, most=768), Recovery()
+    jat = sosjax.load(weights, length=scale.length, name="MiniLM")
     tokenizer = load_tokenizer(weights)
     return Flagship(
         name="text",
         jat=jat,
         data=None,
-        tasks=tuple(task_of(one, folder, tokenizer, SMALL) for one in TEXTS),
-        settings=SMALL.settings,
-        recovery=replace(SMALL.recovery, rounds=2, further=4),
+        tasks=tuple(task_of(one, folder, tokenizer, scale) for one in TEXTS),
+        settings=replace(scale.settings, generations=11),
+        recovery=replace(scale.recovery, rounds=default.rounds, further=default.further),
         cost="flops",
-        members=3,
+        members=5,
         search_seconds=200.0,
-        epoch_seconds=4.0,
+        epoch_seconds=3.0,
     )
 
 

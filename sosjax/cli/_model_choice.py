@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from .._errors import require, require_known, require_number
 from ._keys import KEYS, REMOVAL, path_of, require_keys, wanted_key
+from ._programs import keep_programs
 
 if TYPE_CHECKING:
     from ..models._jat import Jat
@@ -35,13 +36,14 @@ class ModelChoice:
     adapted: Path | None = None
 
     def load(self) -> "Jat":
-        """Read the weights and trace the network.
+        """Read the weights and trace the network; from here on programs are compiled, and kept.
 
         Raises:
           InputError: as `sosjax.load`, or there are no adapted weights where they should be.
         """
         from ..models._adapted import load_adapted
 
+        keep_programs()
         jat = self._load()
         return jat if self.adapted is None else load_adapted(self.adapted, jat)
 

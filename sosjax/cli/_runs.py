@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._errors import InputError, require
 from ._config import Config, read_config
 from ._interruption import Report, stopping_at_checkpoints
+from ._programs import Compiling
 from ._progress import Progress
 
 if TYPE_CHECKING:
@@ -122,5 +123,8 @@ def reporting(quiet: bool) -> Iterator[Report]:
             if line.get("warning"):
                 shown(line)
 
+        compiling = Compiling()
         with stopping_at_checkpoints(warnings_only if quiet else shown) as progress:
             yield progress
+        if not quiet:
+            shown({"event": str(compiling)})

@@ -119,6 +119,7 @@ def fidelity(
     content = _content(sets, recovery, candidates, seed, found)
     if run is not None:
         write_json(run.path / NAME, content)
+        run.remove_checkpoints()
     return content
 
 

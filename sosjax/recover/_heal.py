@@ -20,6 +20,7 @@ from ._arrival import arrived
 from ._bucket import Bucket, buckets, cropped, placed, widened
 from ._case import Case, Healed
 from ._healing import Healing, Patient
+from ._kept import load_healed, save_healed
 from ._ward import Ward, ward_of
 from ._workers import side_by_side
 
@@ -58,6 +59,9 @@ def heal(
         bucket = sorted_in[number]
         name = f"bucket {number + 1} of {len(sorted_in)}, {len(bucket.rows)} members"
         own_place = None if place is None else place / f"bucket-{number:03d}"
+        done = None if own_place is None else load_healed(own_place)
+        if done is not None:
+            return done
         own, before = zip(*((cases[row], errors[row]) for row in bucket.rows), strict=True)
         return _Bucketful(problem, ward, recovery, bucket, own, before).run(own_place, name, tell)
 
@@ -121,7 +125,10 @@ class _Bucketful:
             text += f"error {error:.4f} ({self.before.mean():.4f} before)"
             progress({"event": f"{text}, {time.monotonic() - start:.0f} s"})
         self._warn(patients, progress)
-        return self._healed(patients)
+        healed = self._healed(patients)
+        if place is not None:
+            save_healed(place, healed)
+        return healed
 
     def _warn(self, patients: Patient, progress: Progress) -> None:
         """Name the members whose numbers went beyond all bounds."""

@@ -83,6 +83,7 @@ def recover(
     found_sets = replace(sets, tasks=tuple(found), facts=facts)
     if run is not None:
         save_sets(found_sets, run.path)
+        run.remove_checkpoints()
     return found_sets
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import Any, final
@@ -93,6 +94,10 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
         return self.path / "checkpoints"
+
+    def remove_checkpoints(self) -> None:
+        """Remove the checkpoints: there is nothing left to go on with."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     @property
     def journal(self) -> Path:

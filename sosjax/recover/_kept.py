@@ -1,0 +1,44 @@
+"""What became of a bucket's members, in one file: many times smaller than their checkpoints."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..models._weights import load_arrays, save_arrays
+from ._case import Healed
+
+NAME = "healed.safetensors"
+NUMBERS = ("epoch", "lost", "before", "after")
+
+
+def save_healed(folder: Path, healed: Sequence[Healed]) -> None:
+    """Write what became of members, and remove the checkpoints beside it.
+
+    Raises:
+      InputError: the disk is full or the folder cannot be written.
+    """
+    arrays, numbers = {}, []
+    for row, one in enumerate(healed):
+        arrays |= {f"{row}/{name}": leaf for name, leaf in one.weights.items()}
+        numbers.append({name: getattr(one, name) for name in NUMBERS})
+    save_arrays(folder / NAME, arrays, {"members": json.dumps(numbers)})
+    for place in folder.iterdir():
+        if place.is_dir():
+            shutil.rmtree(place)
+
+
+def load_healed(folder: Path) -> list[Healed] | None:
+    """Read what `save_healed` wrote; `None` where it has not yet.
+
+    Raises:
+      InputError: the file is damaged.
+    """
+    if not (folder / NAME).exists():
+        return None
+    arrays, metadata = load_arrays(folder / NAME)
+    found = [Healed({}, **numbers) for numbers in json.loads(metadata["members"])]
+    for path, leaf in arrays.items():
+        row, name = path.split("/", 1)
+        found[int(row)].weights[name] = leaf
+    return found
