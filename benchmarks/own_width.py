@@ -34,11 +34,11 @@ CANDIDATES, POOL, REPEATS = 8, 4_000, 5
 TOLERANCE = 1e-4
 
 
-def resnet18() -> Jat:
+def resnet18(widths: Sequence[int] = (64, 128, 256, 512)) -> Jat:
     """Return a ResNet-18 for small images, with random weights."""
     architecture = {
         "family": "resnet",
-        "widths": (64, 128, 256, 512),
+        "widths": tuple(widths),
         "depths": (2, 2, 2, 2),
         "classes": 10,
         "input_shape": (28, 28, 1),
@@ -59,18 +59,27 @@ def resnet18() -> Jat:
     return jat_of(architecture, params, name="ResNet-18")
 
 
-def population(jat: Jat, share: float) -> list[np.ndarray]:
-    """Return masks of random keep ratios, [N, size]; see `SHARES`."""
-    graph, blocks = jat.graph, len(jat.graph.blocks)
+def population(
+    jat: Jat, share: float, candidates: int = CANDIDATES, depth: bool = True
+) -> list[np.ndarray]:
+    """Return masks of random keep ratios, [N, size]; see `SHARES`.
+
+    Args:
+      jat: the network.
+      share: of the parameters that can be removed, about.
+      candidates: how many.
+      depth: whether blocks may be left out.
+    """
+    graph, blocks = jat.graph, len(jat.graph.blocks) if depth else 0
     encoding = Ratios(graph.sizes, graph.rules.granularity, blocks)
     if share == 1:
-        return [np.ones((CANDIDATES, size), bool) for size in (*graph.sizes, *[1] * blocks)]
+        return [np.ones((candidates, size), bool) for size in (*graph.sizes, *[1] * blocks)]
     genes = encoding.sample(jax.random.key(0), POOL, 0.0, 1.0)
     kept = np.asarray(encoding.kept(genes)).astype(np.int64)
     least = np.array([*[1] * len(graph.sizes), *[0] * blocks])
     whole = np.array([*graph.sizes, *[1] * blocks])
     low, cost, high = (graph.cost(one, graph.classes)["parameters"] for one in (least, kept, whole))
-    chosen = np.argsort(np.abs((cost - low) / (high - low) - share))[:CANDIDATES]
+    chosen = np.argsort(np.abs((cost - low) / (high - low) - share))[:candidates]
     rng = np.random.default_rng(0)
     return [
         np.stack([rng.permutation(size) < count for count in kept[chosen, place]])

@@ -212,8 +212,8 @@ def test_masks_of_unequal_numbers_become_candidates():
 @pytest.mark.parametrize("is_global", [True, False])
 def test_torch_pruning_keeps_what_the_masks_say(is_global):
     pytest.importorskip("torch_pruning")
-    from benchmarks.sets._torch_network import TorchFashionResNet, as_torch
     from benchmarks.sets._torch_pruning import kept, pruned
+    from benchmarks.torch_resnet import TorchResNet, as_torch
 
     problem = images_problem()
     found = pruned(problem, 0, is_global)
@@ -231,7 +231,7 @@ def test_torch_pruning_keeps_what_the_masks_say(is_global):
             full = np.asarray(named_leaves(jat.params)[name])
             places = [int(np.flatnonzero(full == value)[0]) for value in np.asarray(leaf)]
             leaves[name] = np.array(places, np.float32)
-    module = TorchFashionResNet(leaves, dict(jat.architecture))
+    module = TorchResNet(leaves, dict(jat.architecture))
     for mine, theirs in zip(found[60], kept(jat, module), strict=True):
         assert mine.tolist() == theirs.tolist()
     assert module(as_torch(problem.search.inputs[0][:2])).shape == (2, 10)

@@ -17,10 +17,10 @@ from sosjax._tree import named_leaves
 from sosjax.search._judge import Candidates
 from sosjax.search._problem import Problem
 
+from ..torch_resnet import TorchResNet, as_torch
 from ._flagship import Flagship
 from ._methods import Tell, of_masks, sized
 from ._numbers import THERE
-from ._torch_network import TorchFashionResNet, as_torch
 
 STEPS = 120
 """Prunes a little at a time: in one step, Torch-Pruning leaves a group whole that it would empty.
@@ -49,7 +49,7 @@ def torch_proposals(
 def pruned(problem: Problem, task: int, is_global: bool) -> list[list[np.ndarray]]:
     """Return masks of our groups for each step of pruning, the largest network first."""
     jat, batch = problem.jat, problem.search
-    module = TorchFashionResNet(named_leaves(jat.params), dict(jat.architecture or {}))
+    module = TorchResNet(named_leaves(jat.params), dict(jat.architecture or {}))
     images = as_torch(batch.inputs[task])
     labels = torch.tensor(np.asarray(batch.targets[task]).argmax(-1))
     classes = [int(one) for one in np.asarray(batch.classes[task])[np.asarray(batch.valid[task])]]

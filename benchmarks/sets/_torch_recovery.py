@@ -16,10 +16,10 @@ from sosjax.recover._sharpness import SHARPNESS
 from sosjax.recover._ward import Ward, orders, ward_of
 from sosjax.search._problem import Problem
 
+from ..torch_resnet import TorchResNet, as_torch
 from ._flagship import Flagship
 from ._methods import Tell
 from ._numbers import IN_TORCH, THERE
-from ._torch_network import TorchFashionResNet, as_torch
 
 functional = torch.nn.functional
 
@@ -109,7 +109,7 @@ def small(problem: Problem, member: Member) -> Any:
     graph, full = problem.jat.graph, full_params(problem.jat, member)
     leaves = graph.graph.cut_params(full, member.masks, graph.resized(len(member.classes)))
     options = dict(problem.jat.architecture or {})
-    return TorchFashionResNet(named_leaves(jax.tree.map(np.asarray, leaves)), options)
+    return TorchResNet(named_leaves(jax.tree.map(np.asarray, leaves)), options)
 
 
 def sharpen(module: Any, images: Any, targets: Any) -> None:

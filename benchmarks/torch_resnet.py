@@ -1,4 +1,4 @@
-"""The image flagship in PyTorch, of any widths, from the leaves of sosjax."""
+"""Residual networks of small images in PyTorch, of any widths, from the leaves of sosjax."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,15 +7,32 @@ import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
 
 functional = torch.nn.functional
-STAGE = "stages"
+STRIDES = {"strided": 2, "small": 1}
+"""Of the stem: 3x3 without a maximum."""
 Leaves = Mapping[str, np.ndarray]
 
 
-def _convolution(leaf: Any, stride: int) -> Any:
-    leaf = np.array(leaf)
-    layer = torch.nn.Conv2d(leaf.shape[2], leaf.shape[3], leaf.shape[0], stride, bias=False)
-    layer.weight.data = torch.tensor(np.transpose(leaf, (3, 2, 0, 1)).copy())
-    return layer
+class _Convolution(torch.nn.Conv2d):
+    """Without bias; `same` pads as TensorFlow does, more at the end."""
+
+    def __init__(self, leaf: Any, stride: int, padding: str) -> None:
+        leaf = np.array(leaf)
+        size, _, channels, width = leaf.shape
+        self.same = padding == "same"
+        edge = 0 if self.same else size // 2
+        super().__init__(channels, width, size, stride, edge, bias=False)
+        self.weight.data = torch.tensor(np.transpose(leaf, (3, 2, 0, 1)).copy())
+
+    def forward(self, input: Any) -> Any:
+        """Return the images' features."""
+        return super().forward(self._padded(input) if self.same else input)
+
+    def _padded(self, images: Any) -> Any:
+        size, step, pads = self.kernel_size[0], self.stride[0], []
+        for edge in (images.shape[3], images.shape[2]):
+            total = max((-(-edge // step) - 1) * step + size - edge, 0)
+            pads += [total // 2, total - total // 2]
+        return functional.pad(images, pads)
 
 
 def _norm(leaves: Leaves, name: str) -> Any:
@@ -31,48 +48,39 @@ def _norm(leaves: Leaves, name: str) -> Any:
     return layer
 
 
-def _same(layer: Any, images: Any) -> Any:
-    """Pad as TensorFlow does, more at the end, and convolve."""
-    size, step = layer.kernel_size[0], layer.stride[0]
-    pads = []
-    for edge in (images.shape[3], images.shape[2]):
-        total = max((-(-edge // step) - 1) * step + size - edge, 0)
-        pads += [total // 2, total - total // 2]
-    return layer(functional.pad(images, pads))
-
-
 class _Block(torch.nn.Module):
-    def __init__(self, leaves: Leaves, name: str, stride: int) -> None:
+    def __init__(self, leaves: Leaves, name: str, stride: int, padding: str) -> None:
         super().__init__()
-        self.conv1 = _convolution(leaves[f"{name}/conv1/kernel"], stride)
+        self.conv1 = _Convolution(leaves[f"{name}/conv1/kernel"], stride, padding)
         self.norm1 = _norm(leaves, f"{name}/norm1")
-        self.conv2 = _convolution(leaves[f"{name}/conv2/kernel"], 1)
+        self.conv2 = _Convolution(leaves[f"{name}/conv2/kernel"], 1, padding)
         self.norm2 = _norm(leaves, f"{name}/norm2")
         self.project = None
         if f"{name}/project/kernel" in leaves:
-            self.project = _convolution(leaves[f"{name}/project/kernel"], stride)
+            self.project = _Convolution(leaves[f"{name}/project/kernel"], stride, padding)
             self.project_norm = _norm(leaves, f"{name}/project_norm")
 
     def forward(self, images: Any) -> Any:
         """Return the block's output."""
-        hidden = torch.relu(self.norm1(_same(self.conv1, images)))
-        hidden = self.norm2(_same(self.conv2, hidden))
+        hidden = torch.relu(self.norm1(self.conv1(images)))
+        hidden = self.norm2(self.conv2(hidden))
         if self.project is not None:
-            images = self.project_norm(_same(self.project, images))
+            images = self.project_norm(self.project(images))
         return torch.relu(hidden + images)
 
 
-class TorchFashionResNet(torch.nn.Module):
-    """The residual network of `sosjax.fashion_resnet`, of the leaves' widths and classes."""
+class TorchResNet(torch.nn.Module):
+    """A residual network of basic blocks as `sosjax.models` has them, of the leaves' widths."""
 
     def __init__(self, leaves: Leaves, options: Mapping[str, Any]) -> None:
         super().__init__()
+        padding = options.get("padding", "symmetric")
         self.mean, self.deviation = options["mean"], options["deviation"]
-        self.stem = _convolution(leaves["stem/kernel"], 2)
+        self.stem = _Convolution(leaves["stem/kernel"], STRIDES[options["stem"]], padding)
         self.stem_norm = _norm(leaves, "stem_norm")
         self.stages = torch.nn.ModuleList(
             torch.nn.ModuleList(
-                _Block(leaves, f"stages/{stage}/{block}", 2 if stage > 0 and block == 0 else 1)
+                _Block(leaves, f"stages/{stage}/{block}", 2 if stage and not block else 1, padding)
                 for block in range(depth)
             )
             for stage, depth in enumerate(options["depths"])
@@ -85,7 +93,7 @@ class TorchFashionResNet(torch.nn.Module):
     def forward(self, images: Any) -> Any:
         """Return logits [B, classes] of images [B, 1, H, W] in [0, 1]."""
         hidden = (images - self.mean) / self.deviation
-        hidden = torch.relu(self.stem_norm(_same(self.stem, hidden)))
+        hidden = torch.relu(self.stem_norm(self.stem(hidden)))
         for stage in self.stages:
             for block in stage:  # pyright: ignore[reportGeneralTypeIssues]
                 hidden = block(hidden)

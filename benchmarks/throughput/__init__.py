@@ -1,0 +1,1 @@
+"""Sub-networks judged per second, beside what one would write in PyTorch."""
