@@ -25,9 +25,8 @@ import numpy as np
 
 import sosjax
 from sosjax import Dataset, Jat, Settings, Task
-from sosjax._progress import silent
+from sosjax.search._evolution import Evolution
 from sosjax.search._problem import Problem
-from sosjax.search._search import _Search
 from sosjax.strategies import MOMFEA
 
 from .own_width import resnet18
@@ -108,10 +107,10 @@ def generation(
 ) -> dict[str, float]:
     """Return what one generation of a search takes."""
     problem = Problem(jat, data, tasks, settings)
-    search = _Search(problem, (), silent)
-    key, state = jax.random.key(0), search._start(None)
-    arguments = jat.params, problem.search, key
-    program = jax.jit(search._advance).lower(*arguments, state).compile()
+    evolution, last = Evolution.of(problem), jnp.int32(settings.generations)
+    state = evolution.start(problem.rankings(), settings.seed)
+    arguments = jat.params, problem.search, jax.random.key(settings.seed), last
+    program = jax.jit(evolution.steps).lower(*arguments, state).compile()
     return timed(program, lambda state: (*arguments, state), state)
 
 

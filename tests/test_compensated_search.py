@@ -9,6 +9,7 @@ from problem import SETTINGS, TASKS, make_data, network
 
 import sosjax
 from sosjax import Dataset, InputError, Jat, Settings, Split, Task
+from sosjax.search._evolution import Evolution
 from sosjax.search._problem import Problem
 
 SHORT = replace(
@@ -48,7 +49,8 @@ def test_divergence_is_none_where_nothing_is_removed():
     problem = Problem(network(), make_data(), TASKS, SHORT)
     genes = np.ones((len(TASKS), 1, problem.encoding.dimensions), np.float32)
     genes = np.concatenate([genes, np.zeros_like(genes)], 1)
-    rows = jax.jit(problem.objectives)(network().params, problem.search, problem.rankings(), genes)
+    asked = network().params, problem.search, problem.rankings(), genes
+    rows = jax.jit(Evolution.of(problem).objectives)(*asked)
     np.testing.assert_allclose(rows[:, 0, 0], 0, atol=1e-6)
     assert (rows[:, 1, 0] > 0.01).all() and (rows[..., 0] <= 1).all()
     np.testing.assert_allclose(10 ** rows[:, 0, 1], problem.dense[:, 0], rtol=1e-5)

@@ -6,13 +6,13 @@ import chex
 import jax
 import numpy as np
 import pytest
-from problem import SETTINGS, TASKS, make_data, make_mlp, network, perceptron
+from problem import SETTINGS, TASKS, contents, make_data, make_mlp, network, perceptron, shuffled
 
 from sosjax import Bits, InputError, Kernel, Ratios, search
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.fitness import _kernel as kernels
 from sosjax.fitness._batch import task_batch
-from sosjax.search._search import _Search
+from sosjax.search._evolution import Evolution
 
 LABELS = [task.labels(make_data()) for task in TASKS]
 
@@ -169,11 +169,16 @@ def test_bad_kernel():
         Kernel(network().graph, Ratios(network().graph.sizes), "tuned")
 
 
-def test_a_search_is_traced_once_for_all_its_blocks(monkeypatch):
+def test_searches_are_traced_once_for_all_blocks_seeds_and_examples(monkeypatch):
     chex.clear_trace_counter()
-    monkeypatch.setattr(_Search, "_advance", chex.assert_max_traces(_Search._advance, n=1))
+    traced = chex.assert_max_traces(Evolution.steps, n=1)
+    monkeypatch.setattr(Evolution, "advance", jax.jit(traced, static_argnums=0))
     blocks = replace(SETTINGS, generations=4, checkpoint_every=2)  # the last one stops early
-    search(perceptron(), make_data(), TASKS, (), blocks)
+    first = search(perceptron(), make_data(), TASKS, (), blocks)
+    # Another seed, number of generations and other examples ask for the same program.
+    other = replace(blocks, generations=3, seed=1)
+    second = search(perceptron(), shuffled(make_data(), "search"), TASKS, (), other)
+    assert contents(first) != contents(second)
 
 
 @pytest.mark.parametrize("mode", ["recalibrated", "raw"])

@@ -12,6 +12,7 @@ from problem import SETTINGS, TASKS, contents, make_data, make_mlp, perceptron
 from sosjax import Bits, InputError, Kernel, Ratios, Settings, resume, search, uniform
 from sosjax.cli._config import parse_config
 from sosjax.search import _search as driver
+from sosjax.search._evolution import Evolution
 from sosjax.search._problem import Problem
 from sosjax.search._ranked import check_scores
 from sosjax.search._search import _Search
@@ -67,7 +68,8 @@ def mixed():
 
 def test_a_search_over_two_rankings_is_traced_once_and_finds_sets(mixed, monkeypatch):
     chex.clear_trace_counter()
-    monkeypatch.setattr(_Search, "_advance", chex.assert_max_traces(_Search._advance, n=1))
+    traced = chex.assert_max_traces(Evolution.steps, n=1)
+    monkeypatch.setattr(Evolution, "advance", jax.jit(traced, static_argnums=0))
     again = search(perceptron(), make_data(), TASKS, (), BOTH)
     assert contents(again) == contents(mixed)
     assert mixed.facts["ranking"] == ("taylor", "activation")

@@ -29,6 +29,7 @@ from sosjax import (
 )
 from sosjax.models import built, jat_of
 from sosjax.models._tokenizer import Encoded
+from sosjax.search._evolution import Evolution
 from sosjax.search._problem import Problem
 
 LENGTH = 7
@@ -207,7 +208,8 @@ def judged(number):
 
     def objectives(genotypes):
         rows = jnp.tile(genotypes[None], (len(problem.tasks), 1, 1))
-        return problem.objectives(encoder().params, problem.search, rankings, rows)[place]
+        judged = Evolution.of(problem).objectives
+        return judged(encoder().params, problem.search, rankings, rows)[place]
 
     return jax.jit(objectives)
 

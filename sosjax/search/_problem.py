@@ -10,7 +10,7 @@ import numpy as np
 
 from .._types import Array
 from ..fitness._batch import TaskBatch, task_batch
-from ..fitness._kernel import OBJECTIVES, Kernel
+from ..fitness._kernel import Kernel
 from ..models._jat import Jat
 from ..space._encoding import make_encoding
 from ..space._importance import SURGEON, mixture, normalised, ranking
@@ -98,8 +98,6 @@ class Problem:
         self.dense = np.array(
             [[costs[name] for name in settings.costs] for costs in self.whole], np.float32
         )
-        self._columns = np.array([OBJECTIVES.index(name) for name in settings.objectives])
-        self._judgements = len(settings.objectives) - len(settings.costs)
 
     @property
     def kind(self) -> str:
@@ -222,17 +220,3 @@ class Problem:
         classes = jnp.asarray([len(one.classes) for one in self.tasks])[task]
         costs = graph.costs.approximate(graph.counts(kept, classes, jnp))
         return jnp.stack([costs[name] for name in self.settings.costs], -1)
-
-    def objectives(self, params: Any, search: Any, rankings: list[Array], rows: Array) -> Array:
-        """Judge genotypes [T, N, D]; return their objectives [T, N, K].
-
-        Costs are in decades, so that crowding distance spreads a front evenly over them.
-        """
-        chosen = self.kernel.costs(params, search, rankings, rows)[..., self._columns]
-        shares, costs = jnp.split(chosen, [self._judgements], -1)
-        return jnp.concatenate([shares, jnp.log10(costs)], -1)
-
-    def plain(self, objectives: Array) -> Array:
-        """Return objectives [..., K] as the first share and costs that are no logarithms."""
-        costs = 10 ** objectives[..., self._judgements :]
-        return jnp.concatenate([objectives[..., :1], costs], -1)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,43 +13,25 @@ import numpy as np
 from .._errors import require
 from .._files import require_new
 from .._progress import Progress, silent
-from .._types import Array
 from ..environments._environment import Environment
 from ..fitness._adaptation import Adaptation
 from ..models._adapted import JACK_NAME, load_adapted, save_adapted
 from ..models._jat import Jat
 from ..pareto._dominance import nondominated
-from ..pareto._indicators import log_hypervolume
 from ..sets._member import Member, Scores
 from ..sets._set_of_sets import SetOfSets, TaskSet
 from ..sets._store import JSON_NAME, load_sets, save_sets
-from ..space._encoding import AbstractEncoding
-from ..strategies._strategy import State
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task, data_of
 from ._adapt import Adapting
 from ._asked import asked_of, check_asked
 from ._checkpoint import load_checkpoint, save_checkpoint
+from ._evolution import Evolution, Progressed
 from ._judge import candidates, judge, share, unbeaten
 from ._problem import Problem
 from ._run_folder import RunFolder
 from ._settings import Settings
-from ._strategies import make_strategy
-from ._uniform import uniform_candidates, uniform_genotypes
-
-
-class _Progressed(NamedTuple):
-    """All that a resumed search needs.
-
-    Attributes:
-      strategy: the strategy's state.
-      rankings: of the problem: for each group places [T, size], or scores [T, R, size].
-      generation: generations done, the initial population counted as one.
-    """
-
-    strategy: State
-    rankings: list[Array]
-    generation: Array
+from ._uniform import uniform_candidates
 
 
 def search(
@@ -165,25 +147,7 @@ class _Search:
         self.problem, self.settings = problem, problem.settings
         self.progress = progress
         self.environments = tuple(environments)
-        self.strategy, self.params = make_strategy(
-            self.settings, len(problem.tasks), self.encoding.dimensions, self._sample
-        )
-
-    def _sample(self, key: Array, count: int) -> Array:
-        return self.encoding.sample(key, count, self.settings.low, self.settings.high)
-
-    def _first(self, key: Array, count: int) -> Array:
-        """Return the first genotypes of all tasks, each task's together."""
-        first, settings = self._sample(key, count), self.settings
-        if not settings.uniform:
-            return first
-        shares = uniform_genotypes(self.problem, settings.uniform, settings.low, settings.high)
-        rows = first.reshape(len(self.problem.tasks), -1, first.shape[-1])
-        return rows.at[:, : settings.uniform].set(shares).reshape(first.shape)
-
-    @property
-    def encoding(self) -> AbstractEncoding:
-        return self.problem.encoding
+        self.evolution = Evolution.of(problem)
 
     def run(self, run: RunFolder | None) -> SetOfSets:
         """Search from the newest checkpoint, or from the start, to the sets."""
@@ -192,9 +156,10 @@ class _Search:
         settings, last = self.settings, self.settings.generations + 1
         start, state = time.monotonic(), self._start(run)
         seconds = self._seconds_before(run, int(state.generation))
-        advance, key = jax.jit(self._advance), jax.random.key(settings.seed)
+        key, limit = jax.random.key(settings.seed), jnp.int32(settings.generations)
+        asked = self.problem.jat.params, self.problem.search
         while (done := int(state.generation)) < last:
-            state, volumes = advance(self.problem.jat.params, self.problem.search, key, state)
+            state, volumes = self.evolution.advance(*asked, key, limit, state)
             elapsed = seconds + time.monotonic() - start
             lines = [
                 self._line(done + index, volume, elapsed)
@@ -212,65 +177,20 @@ class _Search:
             save_sets(sets, run.path)
         return sets
 
-    def _start(self, run: RunFolder | None) -> _Progressed:
-        tasks = len(self.problem.tasks)
-        rows, objectives = self.settings.population * tasks, len(self.settings.objectives)
-        # Nothing has been evaluated: the first generation starts the strategy anew.
-        nothing = self.strategy.init(
-            jax.random.key(self.settings.seed),
-            jnp.zeros((rows, self.encoding.dimensions)),
-            jnp.full((rows, objectives), jnp.inf),
-            self.params,
-        )
-        start = _Progressed(nothing, self.problem.unranked(), jnp.zeros((), jnp.int32))
+    def _start(self, run: RunFolder | None) -> Progressed:
+        problem = self.problem
         if run is not None:
-            state, warnings = load_checkpoint(run.checkpoints, start)
+            like = self.evolution.start(problem.unranked(), self.settings.seed)
+            state, warnings = load_checkpoint(run.checkpoints, like)
             for warning in warnings:
                 self.progress({"event": warning, "warning": True})
             if state is not None:
                 return state
-        return start._replace(rankings=self.problem.rankings())
+        return self.evolution.start(problem.rankings(), self.settings.seed)
 
     def _seconds_before(self, run: RunFolder | None, generation: int) -> float:
         lines = run.rewind_journal(generation - 1) if run is not None else []
         return lines[-1]["seconds"] if lines else 0.0
-
-    def _advance(
-        self, params: Any, batch: Any, key: Array, state: _Progressed
-    ) -> tuple[_Progressed, Array]:
-        """Run up to `checkpoint_every` generations; the last block stops early."""
-
-        def step(state: _Progressed, _: None) -> tuple[_Progressed, Array]:
-            unfinished = state.generation <= self.settings.generations
-            return jax.lax.cond(
-                unfinished,
-                lambda: self._generation(params, batch, key, state),
-                lambda: (state, jnp.zeros(len(self.problem.tasks))),
-            )
-
-        return jax.lax.scan(step, state, length=self.settings.checkpoint_every)
-
-    def _generation(
-        self, params: Any, batch: Any, key: Array, state: _Progressed
-    ) -> tuple[_Progressed, Array]:
-        key = jax.random.fold_in(key, state.generation)
-        sample_key, ask_key, tell_key = jax.random.split(key, 3)
-        children, memory = self.strategy.ask(ask_key, state.strategy, self.params)
-        first = self._first(sample_key, len(children))
-        children = jnp.where(state.generation == 0, first, children)
-        tasks = len(self.problem.tasks)
-        rows = children.reshape(tasks, -1, children.shape[-1])
-        fitness = self.problem.objectives(params, batch, state.rankings, rows)
-        fitness = fitness.reshape(len(children), -1)
-        memory = jax.lax.cond(
-            state.generation == 0,
-            lambda: self.strategy.init(tell_key, children, fitness, self.params),
-            lambda: self.strategy.tell(tell_key, children, fitness, memory, self.params)[0],
-        )
-        front = memory.fitness.reshape(tasks, -1, fitness.shape[-1])
-        plain, dense = self.problem.plain(front), jnp.asarray(self.problem.dense)
-        volumes = jax.vmap(log_hypervolume)(plain, dense)
-        return _Progressed(memory, state.rankings, state.generation + 1), volumes
 
     def _line(self, generation: int, volumes: np.ndarray, seconds: float) -> dict[str, Any]:
         evaluations = (generation + 1) * self.settings.population * len(self.problem.tasks)
@@ -284,7 +204,7 @@ class _Search:
             "seconds": round(seconds, 3),
         }
 
-    def _sets(self, state: _Progressed) -> tuple[TaskSet, ...]:
+    def _sets(self, state: Progressed) -> tuple[TaskSet, ...]:
         """Judge the fronts and the baseline in the same way, by the same program."""
         problem, tasks = self.problem, len(self.problem.tasks)
         population, fitness = (
@@ -292,7 +212,7 @@ class _Search:
             for leaf in (state.strategy.population, state.strategy.fitness)
         )
         fronts = candidates(
-            self.encoding, population, state.rankings, jax.vmap(nondominated)(fitness)
+            problem.encoding, population, state.rankings, jax.vmap(nondominated)(fitness)
         )
         sets = []
         cuts = uniform_candidates(problem, state.rankings, environments=self.environments)
@@ -326,7 +246,7 @@ class _Search:
     def _groups(self) -> list[dict[str, Any]]:
         """Return what members keep some of, and what they keep or not: blocks have size one."""
         graph = self.problem.jat.graph
-        blocks = graph.blocks[: self.encoding.blocks]
+        blocks = graph.blocks[: self.problem.encoding.blocks]
         groups = [{"name": group.name, "size": group.size} for group in graph.groups]
         return groups + [{"name": f"block {block.name}", "size": 1} for block in blocks]
 

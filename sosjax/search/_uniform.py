@@ -9,6 +9,7 @@ import numpy as np
 from .._errors import require, require_known, require_number
 from .._types import Array
 from ..environments._environment import Environment
+from ..fitness._kernel import Kernel
 from ..graph._cost import COSTS
 from ..models._jat import Jat
 from ..sets._member import Scores
@@ -39,17 +40,18 @@ def uniform_candidates(
     For each environment follows the largest of `FINE` shares that is within its limits; of none,
     the smallest.
     """
-    shares = uniform_genotypes(problem, count)
+    shares = uniform_genotypes(problem.kernel, count)
     genotypes = jnp.broadcast_to(shares, (len(problem.tasks), *shares.shape))
     if environments:
         genotypes = jnp.concatenate([genotypes, _fitted(problem, environments)], 1)
-    return candidates(_grid(problem), genotypes, rankings, jnp.ones(genotypes.shape[:2], bool))
+    every = jnp.ones(genotypes.shape[:2], bool)
+    return candidates(_grid(problem.kernel), genotypes, rankings, every)
 
 
 def _fitted(problem: Problem, environments: Sequence[Environment]) -> Array:
     """Return for every task and environment the largest share within its limits, [T, E, D]."""
-    genotypes = uniform_genotypes(problem, FINE)
-    kept, rows = np.asarray(_grid(problem).kept(genotypes)).astype(int), []
+    genotypes = uniform_genotypes(problem.kernel, FINE)
+    kept, rows = np.asarray(_grid(problem.kernel).kept(genotypes)).astype(int), []
     for number in range(len(problem.tasks)):
         costs = problem.cost(number, kept)
         columns = [cost.tolist() for cost in costs.values()]
@@ -59,16 +61,16 @@ def _fitted(problem: Problem, environments: Sequence[Environment]) -> Array:
     return genotypes[np.array(rows)]
 
 
-def uniform_genotypes(problem: Problem, count: int, first: float = 0.0, last: float = 1.0) -> Array:
+def uniform_genotypes(kernel: Kernel, count: int, first: float = 0.0, last: float = 1.0) -> Array:
     """Return genotypes [count, D] of one share of all groups each, spread as in `_shares`.
 
     Args:
-      problem: says what genes mean.
+      kernel: says what genes mean.
       count: how many shares.
       first: the gene of the largest group in the first, in [0, 1].
       last: the same in the last, at least as much.
     """
-    grid = _grid(problem)
+    grid = _grid(kernel)
     return grid.uniform(_shares(grid, count, first, last))
 
 
@@ -84,7 +86,7 @@ def global_candidates(problem: Problem, cost: str | None, count: int = COUNT) ->
       cost: what scores are divided by: a unit's parameters, bytes or FLOPs; `None`: nothing.
       count: thresholds: shares of all units, spread as in `_shares`.
     """
-    grid, graph = _grid(problem), problem.jat.graph
+    grid, graph = _grid(problem.kernel), problem.jat.graph
     mixed = [np.asarray(one) for one in mixture(normalised(problem.scores))]
     kept = []
     for number, task in enumerate(problem.tasks):
@@ -97,9 +99,9 @@ def global_candidates(problem: Problem, cost: str | None, count: int = COUNT) ->
     return candidates(grid, genotypes, problem.rankings(), jnp.ones(genotypes.shape[:2], bool))
 
 
-def _grid(problem: Problem) -> Ratios:
-    own = problem.encoding
-    return Ratios(own.sizes, problem.jat.graph.rules.granularity, own.blocks, own.rankings)
+def _grid(kernel: Kernel) -> Ratios:
+    own = kernel.encoding
+    return Ratios(own.sizes, kernel.graph.rules.granularity, own.blocks, own.rankings)
 
 
 def _shares(grid: Ratios, count: int, first: float = 0.0, last: float = 1.0) -> np.ndarray:

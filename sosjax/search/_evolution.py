@@ -1,0 +1,169 @@
+"""Generations as pure functions of states, traced once for all searches that ask the same."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, NamedTuple, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._types import Array
+from ..fitness._batch import TaskBatch
+from ..fitness._kernel import OBJECTIVES, Kernel
+from ..pareto._indicators import log_hypervolume
+from ..space._encoding import AbstractEncoding
+from ..strategies import AbstractStrategy, Decomposition
+from ..strategies._strategy import State
+from ._problem import Problem
+from ._settings import Settings
+from ._strategies import make_strategy
+from ._uniform import uniform_genotypes
+
+
+class Progressed(NamedTuple):
+    """All that a resumed search needs.
+
+    Attributes:
+      strategy: the strategy's state.
+      rankings: of the problem: for each group places [T, size], or scores [T, R, size].
+      generation: generations done, the initial population counted as one.
+    """
+
+    strategy: State
+    rankings: list[Array]
+    generation: Array
+
+
+@final
+@dataclass(frozen=True)
+class Evolution:
+    """How generations follow each other.
+
+    Those that differ in seed, examples or number of generations are equal, so that JAX traces and
+    compiles one program for all of them.
+
+    Attributes:
+      kernel: judges.
+      settings: of the search; seed and number of generations are left at zero.
+      dense: the whole network's costs among the objectives, for each task.
+    """
+
+    kernel: Kernel
+    settings: Settings
+    dense: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Evolution":
+        """Return how a problem's generations follow each other."""
+        settings = replace(problem.settings, seed=0, generations=0)
+        return cls(problem.kernel, settings, tuple(map(tuple, problem.dense.tolist())))
+
+    @property
+    def encoding(self) -> AbstractEncoding:
+        """What a genotype means."""
+        return self.kernel.encoding
+
+    @property
+    def strategy(self) -> AbstractStrategy | Decomposition:
+        """What proposes children."""
+        return self._strategy[0]
+
+    @cached_property
+    def _strategy(self) -> tuple[AbstractStrategy | Decomposition, Any]:
+        """The strategy and its parameters."""
+        tasks, genes = len(self.dense), self.encoding.dimensions
+        return make_strategy(self.settings, tasks, genes, self._sample)
+
+    def start(self, rankings: list[Array], seed: int) -> Progressed:
+        """Return the state before the first generation, in which nothing has been evaluated."""
+        rows, objectives = self.settings.population * len(self.dense), len(self.settings.objectives)
+        strategy, numbers = self._strategy
+        nothing = strategy.init(
+            jax.random.key(seed),
+            jnp.zeros((rows, self.encoding.dimensions)),
+            jnp.full((rows, objectives), jnp.inf),
+            numbers,
+        )
+        return Progressed(nothing, rankings, jnp.zeros((), jnp.int32))
+
+    def steps(
+        self, params: Any, batch: TaskBatch, key: Array, last: Array, state: Progressed
+    ) -> tuple[Progressed, Array]:
+        """Run up to `checkpoint_every` generations.
+
+        Args:
+          params: of the network.
+          batch: the search examples.
+          key: of the search.
+          last: no generation follows this one.
+          state: as it is.
+
+        Returns:
+          The state after them, and the hypervolumes of each [generations, T].
+        """
+
+        def step(state: Progressed, _: None) -> tuple[Progressed, Array]:
+            return jax.lax.cond(
+                state.generation <= last,
+                lambda: self._generation(params, batch, key, state),
+                lambda: (state, jnp.zeros(len(self.dense))),
+            )
+
+        return jax.lax.scan(step, state, length=self.settings.checkpoint_every)
+
+    advance = partial(jax.jit, static_argnums=0)(steps)
+    """`steps`, compiled."""
+
+    def objectives(
+        self, params: Any, batch: TaskBatch, rankings: list[Array], rows: Array
+    ) -> Array:
+        """Judge genotypes [T, N, D]; return their objectives [T, N, K].
+
+        Costs are in decades, so that crowding distance spreads a front evenly over them.
+        """
+        columns = np.array([OBJECTIVES.index(name) for name in self.settings.objectives])
+        chosen = self.kernel.costs(params, batch, rankings, rows)[..., columns]
+        shares, costs = jnp.split(chosen, [self._judgements], -1)
+        return jnp.concatenate([shares, jnp.log10(costs)], -1)
+
+    @property
+    def _judgements(self) -> int:
+        return len(self.settings.objectives) - len(self.settings.costs)
+
+    def _plain(self, objectives: Array) -> Array:
+        """Return objectives [..., K] as the first share and costs that are no logarithms."""
+        costs = 10 ** objectives[..., self._judgements :]
+        return jnp.concatenate([objectives[..., :1], costs], -1)
+
+    def _sample(self, key: Array, count: int) -> Array:
+        return self.encoding.sample(key, count, self.settings.low, self.settings.high)
+
+    def _first(self, key: Array, count: int) -> Array:
+        """Return the first genotypes of all tasks, each task's together."""
+        first, settings = self._sample(key, count), self.settings
+        if not settings.uniform:
+            return first
+        shares = uniform_genotypes(self.kernel, settings.uniform, settings.low, settings.high)
+        rows = first.reshape(len(self.dense), -1, first.shape[-1])
+        return rows.at[:, : settings.uniform].set(shares).reshape(first.shape)
+
+    def _generation(
+        self, params: Any, batch: TaskBatch, key: Array, state: Progressed
+    ) -> tuple[Progressed, Array]:
+        key = jax.random.fold_in(key, state.generation)
+        sample_key, ask_key, tell_key = jax.random.split(key, 3)
+        strategy, numbers = self._strategy
+        children, memory = strategy.ask(ask_key, state.strategy, numbers)
+        first = self._first(sample_key, len(children))
+        children = jnp.where(state.generation == 0, first, children)
+        rows = children.reshape(len(self.dense), -1, children.shape[-1])
+        fitness = self.objectives(params, batch, state.rankings, rows).reshape(len(children), -1)
+        memory = jax.lax.cond(
+            state.generation == 0,
+            lambda: strategy.init(tell_key, children, fitness, numbers),
+            lambda: strategy.tell(tell_key, children, fitness, memory, numbers)[0],
+        )
+        front = memory.fitness.reshape(len(self.dense), -1, fitness.shape[-1])
+        volumes = jax.vmap(log_hypervolume)(self._plain(front), jnp.asarray(self.dense))
+        return Progressed(memory, state.rankings, state.generation + 1), volumes
