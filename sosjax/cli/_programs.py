@@ -31,7 +31,7 @@ def keep_programs() -> None:
         return
     jax.config.update(FOLDER, str(folder))
     if BRIEFEST.upper() not in os.environ:
-        jax.config.update(BRIEFEST, 0.2)  # a search has many small programs
+        jax.config.update(BRIEFEST, 0.0)  # a search has many small programs
 
 
 def processor() -> str:

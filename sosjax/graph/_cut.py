@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, final
 
+import jax
 import numpy as np
+from jax.core import Tracer
 
 from ._relations import Relations
 from ._units import Axis, Fixed
@@ -54,6 +56,23 @@ class Cut:
 
     def take(self, number: int, array: Any) -> Any:
         """Cut the array of a value."""
-        for place, rows in self.indices(number).items():
-            array = array.take(rows, axis=place)
-        return array
+        indices = self.indices(number)
+        if not (indices and isinstance(array, jax.Array) and _is_here(array)):
+            return _taken(array, indices)
+        # On the device each of many shapes would be compiled for.
+        return jax.device_put(_taken(np.asarray(array), indices), array.sharding)
+
+
+def _taken(array: Any, indices: dict[int, np.ndarray]) -> Any:
+    for place, rows in indices.items():
+        array = array.take(rows, axis=place)
+    return array
+
+
+def _is_here(array: jax.Array) -> bool:
+    """Return whether an array is no tracer, and all of it lies on one device of this process."""
+    if isinstance(array, Tracer):
+        return False
+    return isinstance(array.sharding, jax.sharding.SingleDeviceSharding) and (
+        array.is_fully_addressable
+    )

@@ -111,6 +111,7 @@ def _coarse(front: Int[Array, " P"], enough: int | None) -> Int[Array, " P"]:
     return jnp.where(front == count, count, jnp.minimum(front, complete + 1))
 
 
+@jax.jit
 def nondominated(costs: Float[Array, "P K"]) -> Bool[Array, " P"]:
     """Return which rows are finite and dominated by no other; of equal rows, the first.
 

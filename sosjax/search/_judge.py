@@ -56,9 +56,9 @@ def judge(
       source the remaining members by their row. An error that is not finite remains nowhere.
     """
     kernel, params = problem.kernel, problem.jat.params
-    rows = jax.tree.map(_joined, *sources)
+    rows = _joined(*sources)
     carried = _calibrated(kernel, params, problem.calibration, rows)
-    rows, carried = jax.tree.map(_joined, (rows, carried), _jacks(problem))
+    rows, carried = _joined((rows, carried), _jacks(problem))
     seen = np.asarray(_errors(kernel, params, problem.validation, rows, carried))
     kept = np.stack([np.asarray(mask.sum(-1)) for mask in rows.masks], -1)
     ends = np.cumsum([0, *(source.wanted.shape[1] for source in sources)])
@@ -109,17 +109,16 @@ def _maker(problem: Problem, rows: Candidates, carried: Calibrated) -> Callable[
     """Return what makes a row of a task a member, given its two errors."""
     graph, params = problem.jat.graph, problem.jat.params
     masks, carried = jax.tree.map(np.asarray, (rows.masks, carried))
-    weights = jax.jit(problem.kernel.weights)
 
     def made(number: int, row: int, seen: Any, unseen: Any) -> Member:
-        task = jax.tree.map(lambda leaf: leaf[number], problem.calibration)
         own = [mask[number, row] for mask in masks]
+        weights = _weights(problem.kernel, params, problem.calibration, jnp.int32(number), own)
         return _member(
             problem.tasks[number],
             own,
             jax.tree.map(lambda leaf: leaf[number, row], carried),
             _scores(problem, number, np.array([mask.sum() for mask in own]), seen, unseen),
-            graph.cut_leaves(params, weights(params, task, own), own),
+            graph.cut_leaves(params, weights, own),
         )
 
     return made
@@ -171,17 +170,31 @@ def _calibrated(kernel: Kernel, params: Any, search: TaskBatch, rows: Candidates
     return _visit(one, (search,), rows.wanted, (rows.masks,))
 
 
+@partial(jax.jit, static_argnums=0)
+def _weights(
+    kernel: Kernel, params: Any, batch: TaskBatch, number: Array, masks: list[Array]
+) -> dict[str, Array]:
+    return kernel.weights(params, jax.tree.map(lambda leaf: leaf[number], batch), masks)
+
+
 def _jacks(problem: Problem) -> tuple[Candidates, Calibrated]:
     """Return the whole network as one more candidate of every task."""
     tasks = len(problem.tasks)
-    masks = [jnp.ones((tasks, 1, size), bool) for size in problem.mask_sizes]
-    untouched = jax.vmap(partial(problem.kernel.untouched, problem.jat.params))(problem.search)
-    carried = jax.tree.map(lambda leaf: leaf[:, None], untouched)
-    return Candidates(masks, jnp.ones((tasks, 1), bool)), carried
+    masks = [jnp.asarray(np.ones((tasks, 1, size), bool)) for size in problem.mask_sizes]
+    untouched = _untouched(problem.kernel, problem.jat.params, problem.search)
+    return Candidates(masks, jnp.asarray(np.ones((tasks, 1), bool))), untouched
 
 
-def _joined(*rows: Array) -> Array:
-    return jnp.concatenate(rows, 1)
+@partial(jax.jit, static_argnums=0)
+def _untouched(kernel: Kernel, params: Any, batch: TaskBatch) -> Calibrated:
+    """Return what the whole network carries, [T, 1, ...]."""
+    found = jax.vmap(partial(kernel.untouched, params))(batch)
+    return jax.tree.map(lambda leaf: leaf[:, None], found)
+
+
+@jax.jit
+def _joined(*rows: Any) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1), *rows)
 
 
 @partial(jax.jit, static_argnums=0)

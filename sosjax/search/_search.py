@@ -212,7 +212,7 @@ class _Search:
             for leaf in (state.strategy.population, state.strategy.fitness)
         )
         fronts = candidates(
-            problem.encoding, population, state.rankings, jax.vmap(nondominated)(fitness)
+            problem.encoding, population, state.rankings, jax.jit(jax.vmap(nondominated))(fitness)
         )
         sets = []
         cuts = uniform_candidates(problem, state.rankings, environments=self.environments)

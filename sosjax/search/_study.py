@@ -39,13 +39,12 @@ def study(
       known: whether moments are asked.
       scores: whether scores are.
     """
-    run = jax.jit(kernel.moments)
+    run = jax.jit(_moments, static_argnums=0)
     sites, sizes = kernel.graph.sites().found, kernel.graph.sizes
 
     def one(number: int) -> tuple[Any, Any]:
         # One task at a time: a network's moments are larger than its weights.
-        task = jax.tree.map(lambda leaf: leaf[number], batch)
-        found = jax.device_get(run(params, task, jax.random.key(seed)))
+        found = jax.device_get(run(kernel, params, batch, jnp.int32(number), jax.random.key(seed)))
         written = {leaf: factorised(each) for leaf, each in found.items()} if known else None
         return written, surgeon_scores(sites, params, found, sizes) if scores else None
 
@@ -56,6 +55,10 @@ def study(
     each = zip(*scored, strict=True)
     stacked = [None if group[0] is None else jnp.asarray(np.stack(group)) for group in each]
     return Study(_stacked(written) if known else None, stacked)
+
+
+def _moments(kernel: Kernel, params: Any, batch: TaskBatch, number: Array, key: Array) -> Any:
+    return kernel.moments(params, jax.tree.map(lambda leaf: leaf[number], batch), key)
 
 
 def _stacked(rows: Any) -> Any:

@@ -117,6 +117,7 @@ def mixture(
     return [(weights[:, None] * score).sum(-2) for score in scores]
 
 
+@jax.jit
 def ranking(scores: Sequence[Float[Array, "*T _size"]]) -> list[Int[Array, "*T _size"]]:
     """Return the place of every unit in its group, 0 for the largest score; ties by index."""
     return [jnp.argsort(jnp.argsort(-score, stable=True)) for score in scores]
