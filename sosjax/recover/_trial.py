@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from .._types import Array
+from ..fitness._batch import TaskBatch
 from ..search._judge import share
 from ..search._judge import unbeaten as unbeaten_of
 from ..search._problem import Problem
@@ -59,12 +62,15 @@ def error_on_test(problem: Problem) -> Callable[[int, Member], float]:
 
     One program serves all tasks.
     """
-    judged = jax.jit(problem.kernel.error)
+
+    @jax.jit
+    def judged(batch: TaskBatch, number: Array, params: Any, *own: Any) -> Array:
+        task = jax.tree.map(lambda leaf: leaf[number], batch)
+        return problem.kernel.error(params, task, *own)
 
     def error(number: int, member: Member) -> float:
-        task = jax.tree.map(lambda leaf: leaf[number], problem.test)
-        params, masks, own = evaluated(problem, Case(number, member), task.valid.shape[0])
-        return share(judged(params, task, masks, own))
+        own = evaluated(problem, Case(number, member), problem.test.valid.shape[1])
+        return share(judged(problem.test, jnp.int32(number), *own))
 
     return error
 
