@@ -219,6 +219,15 @@ def test_interruption_says_how_to_continue(folder, searched, monkeypatch, capsys
     assert capsys.readouterr().err == "sosjax: interrupted; nothing was written\n"
 
 
+@pytest.fixture
+def interruptible():
+    """Have Ctrl-C mean what it does in a terminal: a shell's background jobs are told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_first_interruption_waits_for_a_checkpoint():
     lines = []
 
@@ -236,6 +245,7 @@ def test_first_interruption_waits_for_a_checkpoint():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_second_interruption_comes_at_once():
     reached = []
 
@@ -251,6 +261,7 @@ def test_second_interruption_comes_at_once():
     assert reached == ["first"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interruption_at_the_end_is_not_forgotten():
     with pytest.raises(KeyboardInterrupt), stopping_at_checkpoints(None):
         signal.raise_signal(signal.SIGINT)
