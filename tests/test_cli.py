@@ -221,7 +221,7 @@ def test_interruption_says_how_to_continue(folder, searched, monkeypatch, capsys
 
 @pytest.fixture
 def interruptible():
-    """Have Ctrl-C mean what it does in a terminal: a shell's background jobs are told to ignore it."""
+    """Have Ctrl-C mean what it does in a terminal: background jobs are told to ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
