@@ -19,8 +19,8 @@ REPORTED = (0.02, 0.05, 0.10, 0.25, 0.50)
 BUDGETS = (0.10, 0.05, 0.50, 0.25, 0.02, 0.17, 0.35, 0.035)
 """Shares that members are chosen for, the first ones first where fewer are recovered."""
 TEXTS = ("science", "R8", "tweets")
-"""Topics of forums, of news, and a sentiment: where MiniLM's layers are worth most, which validation
-data of seven tasks told: recovered, it errs less than half as often as without any of them."""
+"""Topics of forums, of news, and a sentiment: where MiniLM's layers are worth most by validation
+data of seven tasks. Recovered, it errs less than half as often as without any of them."""
 MATCHED = "uniform Taylor, as many recoveries"
 
 
