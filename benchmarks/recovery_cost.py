@@ -19,7 +19,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -27,6 +26,7 @@ import numpy as np
 import sosjax
 from sosjax import Member, Recovery
 from sosjax.cli._config import example_text, parse_config
+from sosjax.cli._programs import Compiling
 from sosjax.recover._bucket import buckets
 from sosjax.recover._case import Case, Healed
 from sosjax.recover._heal import heal
@@ -36,22 +36,8 @@ from sosjax.search._problem import Problem
 
 from .record import record
 
-COMPILING = ("jaxpr_to_mlir_module_duration", "backend_compile_duration")
-"""Tracing is left out: traces lie within each other and would be counted twice."""
 NEARLY = 0.02
 """Validation errors of the same member may differ by so much: a few of some hundred examples."""
-
-
-class Compiling:
-    """Adds up the seconds that JAX spends on making programs."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        jax.monitoring.register_event_duration_secs_listener(self._listen)
-
-    def _listen(self, event: str, duration_secs: float, **_: Any) -> None:
-        if event.endswith(COMPILING):
-            self.seconds += duration_secs
 
 
 def timed(

@@ -64,6 +64,8 @@ def _let_go(folder: Path) -> None:
 class Compiling:
     """Adds up how long JAX makes programs, or reads them again, from now on.
 
+    Tracing is left out: traces lie within each other, and would be counted twice.
+
     Attributes:
       seconds: of all, those made side by side each counted.
       programs: how many.
