@@ -70,6 +70,16 @@ def test_without_a_place_to_write_all_is_as_before(fresh):
     assert jax.config.jax_compilation_cache_dir is None
 
 
+def test_a_user_without_a_home_has_no_cache(fresh, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(_programs.Path, "home", staticmethod(homeless))
+    _programs.keep_programs()
+    assert jax.config.jax_compilation_cache_dir is None and not fresh.exists()
+
+
 def test_the_oldest_programs_are_let_go(fresh, monkeypatch):
     fresh.mkdir(parents=True)
     for age, name in enumerate(("new", "older", "oldest")):

@@ -23,11 +23,11 @@ def keep_programs() -> None:
 
     if getattr(jax.config, FOLDER):
         return
-    folder = _cache() / "sosjax" / f"programs-{processor()}"
     try:
+        folder = _cache() / "sosjax" / f"programs-{processor()}"
         folder.mkdir(parents=True, exist_ok=True)
         _let_go(folder)
-    except OSError:
+    except (OSError, RuntimeError):  # the latter: a user without a home
         return
     jax.config.update(FOLDER, str(folder))
     if BRIEFEST.upper() not in os.environ:
