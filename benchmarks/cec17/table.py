@@ -64,10 +64,7 @@ def _measured(path: Path, fronts: list[jax.Array], indicators: dict[str, Any]) -
 
 def _front(population: np.ndarray) -> jax.Array:
     costs = jnp.asarray(population, jnp.float32)
-    return jnp.where(_nondominated(costs)[:, None], costs, jnp.inf)
-
-
-_nondominated = jax.jit(nondominated)
+    return jnp.where(nondominated(costs)[:, None], costs, jnp.inf)
 
 
 def compared(ours: np.ndarray, theirs: np.ndarray) -> str:

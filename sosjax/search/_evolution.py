@@ -64,11 +64,6 @@ class Evolution:
         """What a genotype means."""
         return self.kernel.encoding
 
-    @property
-    def strategy(self) -> AbstractStrategy | Decomposition:
-        """What proposes children."""
-        return self._strategy[0]
-
     @cached_property
     def _strategy(self) -> tuple[AbstractStrategy | Decomposition, Any]:
         """The strategy and its parameters."""

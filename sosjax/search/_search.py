@@ -178,15 +178,14 @@ class _Search:
         return sets
 
     def _start(self, run: RunFolder | None) -> Progressed:
-        problem = self.problem
+        start = self.evolution.start(self.problem.unranked(), self.settings.seed)
         if run is not None:
-            like = self.evolution.start(problem.unranked(), self.settings.seed)
-            state, warnings = load_checkpoint(run.checkpoints, like)
+            state, warnings = load_checkpoint(run.checkpoints, start)
             for warning in warnings:
                 self.progress({"event": warning, "warning": True})
             if state is not None:
                 return state
-        return self.evolution.start(problem.rankings(), self.settings.seed)
+        return start._replace(rankings=self.problem.rankings())
 
     def _seconds_before(self, run: RunFolder | None, generation: int) -> float:
         lines = run.rewind_journal(generation - 1) if run is not None else []
@@ -212,7 +211,7 @@ class _Search:
             for leaf in (state.strategy.population, state.strategy.fitness)
         )
         fronts = candidates(
-            problem.encoding, population, state.rankings, jax.jit(jax.vmap(nondominated))(fitness)
+            problem.encoding, population, state.rankings, jax.vmap(nondominated)(fitness)
         )
         sets = []
         cuts = uniform_candidates(problem, state.rankings, environments=self.environments)

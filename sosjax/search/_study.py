@@ -1,5 +1,6 @@
 """What a search finds out of the whole network once, for compensation and the surgeon's scores."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -39,12 +40,12 @@ def study(
       known: whether moments are asked.
       scores: whether scores are.
     """
-    run = jax.jit(_moments, static_argnums=0)
     sites, sizes = kernel.graph.sites().found, kernel.graph.sizes
 
     def one(number: int) -> tuple[Any, Any]:
         # One task at a time: a network's moments are larger than its weights.
-        found = jax.device_get(run(kernel, params, batch, jnp.int32(number), jax.random.key(seed)))
+        asked = params, batch, jnp.int32(number), jax.random.key(seed)
+        found = jax.device_get(_moments(kernel, *asked))
         written = {leaf: factorised(each) for leaf, each in found.items()} if known else None
         return written, surgeon_scores(sites, params, found, sizes) if scores else None
 
@@ -57,6 +58,7 @@ def study(
     return Study(_stacked(written) if known else None, stacked)
 
 
+@partial(jax.jit, static_argnums=0)
 def _moments(kernel: Kernel, params: Any, batch: TaskBatch, number: Array, key: Array) -> Any:
     return kernel.moments(params, jax.tree.map(lambda leaf: leaf[number], batch), key)
 
