@@ -1,6 +1,7 @@
-"""A run of its own process: `python child.py HOLD FOLDER` searches, and at one moment holds still.
+"""A run of its own process: `python child.py MOMENT FOLDER` searches and holds still at a moment.
 
-There it writes `held` into the folder's parent and waits to be killed.
+There it writes `held` into the folder's parent and waits to be killed. `never` runs to the end. A
+folder that is there is gone on with.
 """
 
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import conftest  # noqa: F401  (the same settings of JAX, on which the last bits depend)
 from problem import ENVIRONMENTS, SETTINGS, TASKS, make_data, perceptron
 
-from sosjax import search
+from sosjax import resume, search
 from sosjax.search import _checkpoint as checkpoint
 from sosjax.search import _search as driver
 from sosjax.sets import _store as store
@@ -31,14 +32,16 @@ def holding(folder, original, call):
 
 def run(moment, folder):
     """Search, and hold still at a moment."""
-    module, name, call = {
-        "before the first checkpoint": (driver, "save_checkpoint", 1),
-        "between two checkpoints": (driver, "save_checkpoint", 2),
-        "inside a checkpoint": (checkpoint, "write_json", 2),
-        "inside the final sets": (store, "write_json", 1),
-    }[moment]
-    setattr(module, name, holding(folder, getattr(module, name), call))
-    search(perceptron(), make_data(), TASKS, ENVIRONMENTS, SETTINGS, folder=folder)
+    if moment != "never":
+        module, name, call = {
+            "before the first checkpoint": (driver, "save_checkpoint", 1),
+            "between two checkpoints": (driver, "save_checkpoint", 2),
+            "inside a checkpoint": (checkpoint, "write_json", 2),
+            "inside the final sets": (store, "write_json", 1),
+        }[moment]
+        setattr(module, name, holding(folder, getattr(module, name), call))
+    go_on = resume if folder.exists() else search
+    go_on(perceptron(), make_data(), TASKS, ENVIRONMENTS, SETTINGS, folder=folder)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Runs that are killed go on to the sets they would have found."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -38,13 +39,21 @@ def uninterrupted():
         return (Path(folder) / "sets.json").read_bytes()
 
 
-def killed(moment, folder, patience=120):
-    """Start a run, wait until it holds still at a moment, kill it."""
-    child = subprocess.Popen(
+def started(moment, folder, devices=1):
+    """Start a run, or go on with one, on so many devices."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    flags += f" --xla_force_host_platform_device_count={devices}"
+    return subprocess.Popen(
         [sys.executable, str(CHILD), moment, str(folder)],
+        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
+
+
+def killed(moment, folder, patience=120, devices=1):
+    """Start a run, wait until it holds still at a moment, kill it."""
+    child = started(moment, folder, devices)
     end = time.monotonic() + patience
     while not (folder.parent / "held").exists():
         assert child.poll() is None, child.stdout.read().decode()[-2000:]
@@ -81,6 +90,25 @@ def check_finished(folder):
     assert names == ["checkpoints", "journal.jsonl", "run.json", "sets.json", "sets.safetensors"]
     names = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert names == ["00000002", "00000004"]
+
+
+def run_to_the_end(folder, devices):
+    child = started("never", folder, devices)
+    told, _ = child.communicate()
+    assert child.returncode == 0, told.decode()[-2000:]
+    check_finished(folder)
+
+
+def test_eight_devices_find_what_one_finds(tmp_path):
+    """Populations of six and fronts of any size are shared out among eight, to the bit."""
+    run_to_the_end(tmp_path / "run", devices=8)
+
+
+@pytest.mark.parametrize(("before", "after"), [(8, 3), (1, 8)])
+def test_killed_run_goes_on_with_other_devices(before, after, tmp_path):
+    folder = tmp_path / "run"
+    killed("between two checkpoints", folder, devices=before)
+    run_to_the_end(folder, devices=after)
 
 
 MOMENTS = {

@@ -45,6 +45,10 @@ class TaskBatch(NamedTuple):
     known: dict[str, Moments] | None = None
     jack: Array | None = None
 
+    def task(self, number: Array) -> "TaskBatch":
+        """Return what is one task's, without the leading axis."""
+        return jax.tree.map(lambda leaf: leaf[number], self)
+
 
 def task_batch(
     splits: Sequence[Split],

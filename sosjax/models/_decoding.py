@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
+from .._compile import jit
 from .._errors import require, require_number
 from .._tree import named_leaves, with_leaves
 from ..graph._graph import Graph, Masks
@@ -219,7 +220,7 @@ def _checked(source: Any, first: Any) -> tuple[jax.Array, jax.Array | None]:
     return source.astype(jnp.int32), first.astype(jnp.int32)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jit, static_argnums=(0, 1))
 def _greedy(steps: Steps, decoding: Decoding, params: Any, source: Any, first: Any) -> jax.Array:
     rows, length = len(source), decoding.length
 
@@ -256,7 +257,7 @@ class _Beams(NamedTuple):
     stuck: jax.Array  # bool, whether no text can be continued
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jit, static_argnums=(0, 1))
 def _beam(
     steps: Steps, decoding: Decoding, params: Any, source: Any, first: Any
 ) -> tuple[jax.Array, jax.Array]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._compile import jit
 from .._tree import named_leaves, with_leaves
 from .._types import Array
 from ..fitness._batch import TaskBatch
@@ -66,7 +67,7 @@ def evaluated(problem: Problem, case: Case, outputs: int) -> tuple[Any, list[Arr
 
 
 # Examples are handed over: closed over, they would be written into the program.
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jit, static_argnums=(0, 1))
 def _judged(
     kernel: Kernel,
     sharpens: bool,
@@ -77,7 +78,7 @@ def _judged(
     own: Calibrated,
 ) -> tuple[Array, Array]:
     """Return a sub-network's validation error, and how sharp its outputs are on search data."""
-    task, validation = jax.tree.map(lambda leaf: leaf[number], batches)
+    task, validation = (batch.task(number) for batch in batches)
     error = kernel.error(params, validation, masks, own)
     if not sharpens:
         return error, jnp.ones(())

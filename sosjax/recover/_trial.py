@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._compile import jit
 from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..search._judge import share
@@ -63,10 +63,9 @@ def error_on_test(problem: Problem) -> Callable[[int, Member], float]:
     One program serves all tasks.
     """
 
-    @jax.jit
+    @jit
     def judged(batch: TaskBatch, number: Array, params: Any, *own: Any) -> Array:
-        task = jax.tree.map(lambda leaf: leaf[number], batch)
-        return problem.kernel.error(params, task, *own)
+        return problem.kernel.error(params, batch.task(number), *own)
 
     def error(number: int, member: Member) -> float:
         own = evaluated(problem, Case(number, member), problem.test.valid.shape[1])

@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._compile import jit
 from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..fitness._kernel import OBJECTIVES, Kernel
+from ..fitness._placement import population_mesh, spread
 from ..pareto._indicators import log_hypervolume
 from ..space._encoding import AbstractEncoding
 from ..strategies import AbstractStrategy, Decomposition
@@ -107,7 +109,7 @@ class Evolution:
 
         return jax.lax.scan(step, state, length=self.settings.checkpoint_every)
 
-    advance = partial(jax.jit, static_argnums=0)(steps)
+    advance = partial(jit, static_argnums=0)(steps)
     """`steps`, compiled."""
 
     def objectives(
@@ -118,7 +120,8 @@ class Evolution:
         Costs are in decades, so that crowding distance spreads a front evenly over them.
         """
         columns = np.array([OBJECTIVES.index(name) for name in self.settings.objectives])
-        chosen = self.kernel.costs(params, batch, rankings, rows)[..., columns]
+        found = spread(self.kernel.costs, (params, batch, rankings), (rows,), population_mesh())
+        chosen = found[..., columns]
         shares, costs = jnp.split(chosen, [self._judgements], -1)
         return jnp.concatenate([shares, jnp.log10(costs)], -1)
 

@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._compile import jit
 from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..fitness._kernel import Calibrated, Kernel
+from ..fitness._placement import everywhere, fetched, population_mesh, spread
 from ..pareto._dominance import nondominated
 from ..sets._member import Member, Scores
 from ..space._encoding import AbstractEncoding
@@ -55,18 +57,17 @@ def judge(
       For each task the scores of the Jack, with its own statistics and class rows, and for each
       source the remaining members by their row. An error that is not finite remains nowhere.
     """
-    kernel, params = problem.kernel, problem.jat.params
     rows = _joined(*sources)
-    carried = _calibrated(kernel, params, problem.calibration, rows)
+    carried = _spread(_calibrated, problem, problem.calibration, rows)
     rows, carried = _joined((rows, carried), _jacks(problem))
-    seen = np.asarray(_errors(kernel, params, problem.validation, rows, carried))
+    seen = np.asarray(_spread(_errors, problem, problem.validation, rows, carried))
     kept = np.stack([np.asarray(mask.sum(-1)) for mask in rows.masks], -1)
     ends = np.cumsum([0, *(source.wanted.shape[1] for source in sources)])
     parts = list(pairwise(ends.tolist()))
     finite = np.asarray(rows.wanted) & np.isfinite(seen)
     chosen = _chosen(problem, seen, kept, finite, parts)
     rows = rows._replace(wanted=chosen)
-    unseen = np.asarray(_errors(kernel, params, problem.test, rows, carried))
+    unseen = np.asarray(_spread(_errors, problem, problem.test, rows, carried))
     made = _maker(problem, rows, carried)
 
     def member(number: int, row: int) -> Member:
@@ -94,9 +95,8 @@ def calibrated(problem: Problem, rows: Candidates) -> list[list[Member]]:
     Returns:
       For each task the wanted candidates whose error is finite; their test error is yet NaN.
     """
-    kernel, params = problem.kernel, problem.jat.params
-    carried = _calibrated(kernel, params, problem.calibration, rows)
-    errors = _errors(kernel, params, problem.validation, rows, carried)
+    carried = _spread(_calibrated, problem, problem.calibration, rows)
+    errors = _spread(_errors, problem, problem.validation, rows, carried)
     finite = np.asarray(rows.wanted) & np.isfinite(errors)
     made, seen = _maker(problem, rows, carried), np.asarray(errors)
     return [
@@ -161,20 +161,27 @@ def share(error: Any) -> float:
     return round(min(float(error), 1.0), 6)
 
 
+def _spread(program: Callable[..., Any], problem: Problem, batch: TaskBatch, *rows: Any) -> Any:
+    """Run a program whose rows all devices share out."""
+    mesh = population_mesh()
+    given = everywhere((problem.jat.params, batch, *rows), mesh)
+    return fetched(program(problem.kernel, *given), mesh)
+
+
 # Compiled once for a kernel and shapes, however often members are judged: rounds of recovery do.
-@partial(jax.jit, static_argnums=0)
+@partial(jit, static_argnums=0)
 def _calibrated(kernel: Kernel, params: Any, search: TaskBatch, rows: Candidates) -> Calibrated:
-    def one(task: TaskBatch, masks: list[Array]) -> Calibrated:
+    def one(params: Any, task: TaskBatch, masks: list[Array]) -> Calibrated:
         return kernel.calibrate(params, task, masks)[1]
 
-    return _visit(one, (search,), rows.wanted, (rows.masks,))
+    return _visit(one, params, search, rows.wanted, (rows.masks,))
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jit, static_argnums=0)
 def _weights(
     kernel: Kernel, params: Any, batch: TaskBatch, number: Array, masks: list[Array]
 ) -> dict[str, Array]:
-    return kernel.weights(params, jax.tree.map(lambda leaf: leaf[number], batch), masks)
+    return kernel.weights(params, batch.task(number), masks)
 
 
 def _jacks(problem: Problem) -> tuple[Candidates, Calibrated]:
@@ -185,7 +192,7 @@ def _jacks(problem: Problem) -> tuple[Candidates, Calibrated]:
     return Candidates(masks, jnp.asarray(np.ones((tasks, 1), bool))), untouched
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jit, static_argnums=0)
 def _untouched(kernel: Kernel, params: Any, batch: TaskBatch) -> Calibrated:
     """Return what the whole network carries, [T, 1, ...]."""
     found = jax.vmap(partial(kernel.untouched, params))(batch)
@@ -197,31 +204,34 @@ def _joined(*rows: Any) -> Any:
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1), *rows)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jit, static_argnums=0)
 def _errors(
     kernel: Kernel, params: Any, batch: TaskBatch, rows: Candidates, carried: Calibrated
 ) -> Array:
-    def one(task: TaskBatch, masks: list[Array], own: Calibrated) -> Array:
+    def one(params: Any, task: TaskBatch, masks: list[Array], own: Calibrated) -> Array:
         return kernel.error(kernel.adapted(params, task, masks), task, masks, own)
 
-    return _visit(one, (batch,), rows.wanted, (rows.masks, carried))
+    return _visit(one, params, batch, rows.wanted, (rows.masks, carried))
 
 
-def _visit(one: Any, batches: tuple, wanted: Array, rows: tuple) -> Any:
-    """Call `one(*batches of the task, *row)` for every wanted row of every task, one at a time."""
+def _visit(one: Any, params: Any, batch: TaskBatch, wanted: Array, rows: tuple) -> Any:
+    """Call `one(params, task, *row)` for every wanted row of every task, one at a time."""
 
-    def one_task(task: Any) -> Any:
-        own, chosen, members = task
+    def all_tasks(params: Any, batch: TaskBatch, wanted: Array, rows: tuple) -> Any:
+        def one_task(task: Any) -> Any:
+            own, chosen, members = task
 
-        def guarded(row: Any) -> Any:
-            flag, arguments = row
-            shapes = jax.eval_shape(one, *own, *arguments)
-            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-            return jax.lax.cond(flag, lambda: one(*own, *arguments), lambda: nothing)
+            def guarded(row: Any) -> Any:
+                flag, arguments = row
+                shapes = jax.eval_shape(one, params, own, *arguments)
+                nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+                return jax.lax.cond(flag, lambda: one(params, own, *arguments), lambda: nothing)
 
-        return jax.lax.map(guarded, (chosen, members))
+            return jax.lax.map(guarded, (chosen, members))
 
-    return jax.lax.map(one_task, (batches, wanted, rows))
+        return jax.lax.map(one_task, (batch, wanted, rows))
+
+    return spread(all_tasks, (params, batch), (wanted, rows), population_mesh())
 
 
 def _member(

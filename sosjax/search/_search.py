@@ -15,6 +15,7 @@ from .._files import require_new
 from .._progress import Progress, silent
 from ..environments._environment import Environment
 from ..fitness._adaptation import Adaptation
+from ..fitness._placement import everywhere, fetched, population_mesh
 from ..models._adapted import JACK_NAME, load_adapted, save_adapted
 from ..models._jat import Jat
 from ..pareto._dominance import nondominated
@@ -157,9 +158,11 @@ class _Search:
         start, state = time.monotonic(), self._start(run)
         seconds = self._seconds_before(run, int(state.generation))
         key, limit = jax.random.key(settings.seed), jnp.int32(settings.generations)
-        asked = self.problem.jat.params, self.problem.search
+        mesh = population_mesh()
+        asked = everywhere((self.problem.jat.params, self.problem.search, key, limit), mesh)
         while (done := int(state.generation)) < last:
-            state, volumes = self.evolution.advance(*asked, key, limit, state)
+            found = self.evolution.advance(*asked, everywhere(state, mesh))
+            state, volumes = fetched(found, mesh)
             elapsed = seconds + time.monotonic() - start
             lines = [
                 self._line(done + index, volume, elapsed)

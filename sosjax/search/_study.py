@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._compile import jit
 from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..fitness._compensation import Moments, factorised
@@ -58,9 +59,9 @@ def study(
     return Study(_stacked(written) if known else None, stacked)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jit, static_argnums=0)
 def _moments(kernel: Kernel, params: Any, batch: TaskBatch, number: Array, key: Array) -> Any:
-    return kernel.moments(params, jax.tree.map(lambda leaf: leaf[number], batch), key)
+    return kernel.moments(params, batch.task(number), key)
 
 
 def _stacked(rows: Any) -> Any:
