@@ -24,7 +24,6 @@ import numpy as np
 
 import sosjax
 from sosjax import Jat, Ratios
-from sosjax._compile import jit
 from sosjax.models import built, jat_of
 
 from .record import record
@@ -116,7 +115,7 @@ def rows_of(jat: Jat, inputs: Any) -> list[dict[str, Any]]:
         def one(masks: list[Any]) -> Any:
             return graph.features(jat.params, given, masks, estimate, narrow=narrow)[0]
 
-        return jit(lambda masks: jax.lax.map(one, masks))
+        return jax.jit(lambda masks: jax.lax.map(one, masks))
 
     ways = program(False), program(True)
     full = population(jat, 1.0)

@@ -25,7 +25,6 @@ import numpy as np
 
 import sosjax
 from sosjax import Dataset, Jat, Settings, Task
-from sosjax._compile import options
 from sosjax.search._evolution import Evolution
 from sosjax.search._problem import Problem
 from sosjax.strategies import MOMFEA
@@ -111,8 +110,7 @@ def generation(
     evolution, last = Evolution.of(problem), jnp.int32(settings.generations)
     state = evolution.start(problem.rankings(), settings.seed)
     arguments = jat.params, problem.search, jax.random.key(settings.seed), last
-    step = jax.jit(evolution.steps, compiler_options=options())
-    program = step.lower(*arguments, state).compile()
+    program = jax.jit(evolution.steps).lower(*arguments, state).compile()
     return timed(program, lambda state: (*arguments, state), state)
 
 

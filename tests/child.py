@@ -1,7 +1,7 @@
 """A run of its own process: `python child.py MOMENT FOLDER` searches and holds still at a moment.
 
 There it writes `held` into the folder's parent and waits to be killed. `never` runs to the end. A
-folder that is there is gone on with.
+folder that is there is gone on with. A third argument names the cluster, as for the command line.
 """
 
 import sys
@@ -11,7 +11,8 @@ from pathlib import Path
 import conftest  # noqa: F401  (the same settings of JAX, on which the last bits depend)
 from problem import ENVIRONMENTS, SETTINGS, TASKS, make_data, perceptron
 
-from sosjax import resume, search
+from sosjax import InputError, resume, search
+from sosjax.cli._cluster import join, leave
 from sosjax.search import _checkpoint as checkpoint
 from sosjax.search import _search as driver
 from sosjax.sets import _store as store
@@ -34,6 +35,7 @@ def run(moment, folder):
     """Search, and hold still at a moment."""
     if moment != "never":
         module, name, call = {
+            "amid the generations": (driver, "everywhere", 3),
             "before the first checkpoint": (driver, "save_checkpoint", 1),
             "between two checkpoints": (driver, "save_checkpoint", 2),
             "inside a checkpoint": (checkpoint, "write_json", 2),
@@ -45,4 +47,9 @@ def run(moment, folder):
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], Path(sys.argv[2]))
+    join(*sys.argv[3:] or [None])
+    try:
+        run(sys.argv[1], Path(sys.argv[2]))
+    except InputError as error:
+        print(error)
+        leave(2)

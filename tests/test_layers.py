@@ -28,7 +28,7 @@ FLOORS = {
     "cli": 7,
     "door": 8,
 }
-GROUND = {"_compile", "_errors", "_files", "_progress", "_tree", "_types"}
+GROUND = {"_errors", "_files", "_progress", "_tree", "_types"}
 DOORS = {"__init__", "__main__"}
 FILES = sorted(ROOT.rglob("*.py"))
 each_file = pytest.mark.parametrize(

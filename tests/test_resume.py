@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -39,12 +40,12 @@ def uninterrupted():
         return (Path(folder) / "sets.json").read_bytes()
 
 
-def started(moment, folder, devices=1):
-    """Start a run, or go on with one, on so many devices."""
+def started(moment, folder, devices=1, cluster=()):
+    """Start a run, or go on with one, on so many devices of its own."""
     flags = os.environ.get("XLA_FLAGS", "")
     flags += f" --xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(
-        [sys.executable, str(CHILD), moment, str(folder)],
+        [sys.executable, str(CHILD), moment, str(folder), *cluster],
         env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -92,6 +93,12 @@ def check_finished(folder):
     assert names == ["00000002", "00000004"]
 
 
+def check_resumed(folder):
+    """Go on in this process, to what an uninterrupted run finds."""
+    assert contents(resumed(folder)) == contents(found_by_perceptron())
+    check_finished(folder)
+
+
 def run_to_the_end(folder, devices):
     child = started("never", folder, devices)
     told, _ = child.communicate()
@@ -111,6 +118,39 @@ def test_killed_run_goes_on_with_other_devices(before, after, tmp_path):
     run_to_the_end(folder, devices=after)
 
 
+@pytest.fixture
+def port():
+    """Return a port that is free."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_two_processes_find_what_one_finds(tmp_path, port):
+    """Two devices each; the first writes, and the sets are the same to the bit."""
+    folder = tmp_path / "run"
+    pair = [started("never", folder, 2, [f"127.0.0.1:{port},2,{own}"]) for own in (1, 0)]
+    told = [child.communicate()[0].decode()[-2000:] for child in pair]
+    assert [child.returncode for child in pair] == [0, 0], told
+    check_finished(folder)
+
+
+def test_a_process_that_dies_ends_the_run_which_can_be_resumed(tmp_path, port):
+    folder = tmp_path / "run"
+    second = started("amid the generations", folder, 2, [f"127.0.0.1:{port},2,1"])
+    first = started("never", folder, 2, [f"127.0.0.1:{port},2,0"])
+    while not (tmp_path / "held").exists():
+        assert second.poll() is None and first.poll() is None
+        time.sleep(0.05)
+    second.kill()
+    second.communicate()
+    told = first.communicate()[0].decode()
+    assert first.returncode == 2, told
+    assert "a process of this run has ended or cannot be reached" in told
+    assert (folder / "checkpoints").exists() and not (folder / "sets.json").exists()
+    check_resumed(folder)
+
+
 MOMENTS = {
     "before the first checkpoint": [],
     "between two checkpoints": ["00000002"],
@@ -125,8 +165,7 @@ def test_killed_run_goes_on(moment, checkpoints, tmp_path):
     killed(moment, folder)
     assert sorted(path.name for path in folder.glob("checkpoints/*")) == checkpoints
     assert not (folder / "sets.json").exists()
-    assert contents(resumed(folder)) == contents(found_by_perceptron())
-    check_finished(folder)
+    check_resumed(folder)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sosjax._compile import jit
 from sosjax._tree import named_leaves
 
 from ._work import Work
@@ -29,7 +28,7 @@ def ways(work: Work, chunk: int) -> dict[str, Callable[[], np.ndarray]]:
     assert head is not None
     on_cpu = jax.default_backend() == "cpu"
 
-    @partial(jit, static_argnums=0)
+    @partial(jax.jit, static_argnums=0)
     def logits(narrow: bool, params: Any, masks: list[Any], inputs: Any) -> Any:
         leaves = named_leaves(params)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .._errors import InputError, require
 from .._files import write_whole
 from ..report._number import measured
+from ._cluster import join
 from ._config import Config, example_text, parse_config, read_config, with_seed
 from ._runs import (
     CONFIG_NAME,
@@ -60,21 +61,24 @@ def init(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Search as a configuration file says."""
-    folder = Path(arguments.out)
-    _require_new("--out", folder)
+    folder, leads = Path(arguments.out), join(arguments.cluster)
+    if leads:
+        _require_new("--out", folder)
     config = read_config(Path(arguments.config))
     with _resumable(folder):
-        _search(config, folder, arguments.quiet)
-        _show(folder, arguments.quiet)
+        _search(config, folder, arguments.quiet or not leads)
+        if leads:
+            _show(folder, arguments.quiet)
 
 
 def resume(arguments: argparse.Namespace) -> None:
     """Continue a run from its last checkpoint."""
-    folder = Path(arguments.run)
+    folder, leads = Path(arguments.run), join(arguments.cluster)
     config = config_of(folder, adapted=False)
     with _resumable(folder):
-        _resume(config, folder, arguments.quiet)
-        _show(folder, arguments.quiet)
+        _resume(config, folder, arguments.quiet or not leads)
+        if leads:
+            _show(folder, arguments.quiet)
 
 
 def select(arguments: argparse.Namespace) -> None:

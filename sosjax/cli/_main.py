@@ -10,6 +10,7 @@ from typing import Any
 
 from .._errors import InputError
 from . import _commands
+from ._cluster import leave
 
 FAILED = 2
 INTERRUPTED = 130  # as shells have it: 128 and the number of the signal
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _abandon_stdout(1)
     except OSError as error:
         code = _abandon_stdout(_fail(_sentence(error)))
-    return code
+    return leave(code)
 
 
 def _checked(argv: Sequence[str] | None) -> int:
@@ -112,6 +113,13 @@ def _add_searches(command: Callable[..., argparse.ArgumentParser]) -> None:
     run.add_argument("--out", metavar="RUN", required=True, help="a new folder")
     resume = command("resume", _commands.resume, "continue a run from its last checkpoint")
     resume.add_argument("run", metavar="RUN", help="the folder of a run")
+    for parser in (run, resume):
+        parser.add_argument(
+            "--cluster",
+            metavar="C",
+            help="started on several hosts: auto (Cloud TPU, SLURM, Kubernetes, Open MPI), or "
+            "ADDRESS:PORT,COUNT,NUMBER of the first process, of all, and of this one",
+        )
     for parser in (demo, run, resume):
         parser.add_argument(
             "--quiet", action="store_true", help="print nothing but the path of the report"

@@ -20,7 +20,6 @@ import numpy as np
 from jax import export as jax_export
 from jax.extend.core import InconclusiveDimensionOperation
 
-from .._compile import jit
 from .._errors import InputError, require
 from .._files import new_folder, sha256, write_json, write_whole
 from .._tree import named_leaves, with_leaves
@@ -115,7 +114,7 @@ def load_stablehlo(folder: str | Path) -> Any:
 def _program(folder: Path, name: str) -> Any:
     # Checked first: the parser of a damaged program may end the process.
     content = whole_file(folder, name, described(folder))
-    return jit(jax_export.deserialize(bytearray(content)).call)
+    return jax.jit(jax_export.deserialize(bytearray(content)).call)
 
 
 def differences(folder: Path) -> dict[str, float]:

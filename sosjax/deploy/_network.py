@@ -8,7 +8,6 @@ from typing import Any, final
 import jax
 import numpy as np
 
-from .._compile import jit
 from .._tree import named_leaves, with_leaves
 from ..graph._graph import trace
 from ..models._jat import Jat
@@ -32,7 +31,7 @@ class Network:
 
     def __call__(self, inputs: Any) -> jax.Array:
         """Return the logits [B, classes] of inputs [B, ...]."""
-        return jit(self.apply)(self.params, inputs)
+        return jax.jit(self.apply)(self.params, inputs)
 
     def bytes(self) -> int:
         """Count the bytes of all arrays."""

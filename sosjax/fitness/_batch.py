@@ -112,7 +112,7 @@ def require_fits(part: str, split: Split, rows: int) -> None:
       InputError: they need more than half of it.
     """
     each = split.inputs[:1].nbytes + split.labels[:1].nbytes
-    memory = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+    memory = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
     if memory is None:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     require(

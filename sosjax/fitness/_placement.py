@@ -1,12 +1,15 @@
 """Where populations run: each device takes a share of the rows, what all read is on every one."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from .._errors import InputError
 
 T = TypeVar("T")
 
@@ -17,6 +20,30 @@ AXIS = "population"
 def population_mesh() -> Mesh:
     """Return all devices of the backend, other processes' among them, as one axis."""
     return Mesh(np.array(jax.devices()), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def leads() -> bool:
+    """Return whether this process is the one of several that writes and tells."""
+    return jax.process_index() == 0
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Say what has become of a program of several processes when one of them is gone.
+
+    Raises:
+      InputError: a process has ended, or cannot be reached.
+    """
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"a process of this run has ended or cannot be reached ({reason}); what is kept in its "
+            "folder can be resumed with any number of devices and processes."
+        ) from error
 
 
 def spread(function: Callable[..., T], shared: tuple, rows: tuple, mesh: Mesh) -> T:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from .._compile import jit
 from .._errors import require, require_number
 from .._tree import named_leaves, with_leaves
 from ..graph._graph import Graph, Masks
@@ -220,7 +219,7 @@ def _checked(source: Any, first: Any) -> tuple[jax.Array, jax.Array | None]:
     return source.astype(jnp.int32), first.astype(jnp.int32)
 
 
-@partial(jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1))
 def _greedy(steps: Steps, decoding: Decoding, params: Any, source: Any, first: Any) -> jax.Array:
     rows, length = len(source), decoding.length
 
@@ -257,7 +256,7 @@ class _Beams(NamedTuple):
     stuck: jax.Array  # bool, whether no text can be continued
 
 
-@partial(jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1))
 def _beam(
     steps: Steps, decoding: Decoding, params: Any, source: Any, first: Any
 ) -> tuple[jax.Array, jax.Array]:

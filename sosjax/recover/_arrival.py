@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._compile import jit
 from .._tree import named_leaves, with_leaves
 from .._types import Array
 from ..fitness._batch import TaskBatch
@@ -67,7 +66,7 @@ def evaluated(problem: Problem, case: Case, outputs: int) -> tuple[Any, list[Arr
 
 
 # Examples are handed over: closed over, they would be written into the program.
-@partial(jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1))
 def _judged(
     kernel: Kernel,
     sharpens: bool,

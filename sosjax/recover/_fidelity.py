@@ -9,7 +9,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._compile import jit
 from .._errors import InputError, require, require_number
 from .._files import read_json, write_json
 from .._progress import Progress, silent
@@ -164,7 +163,7 @@ def _judged(
         except InputError as error:
             tell({"event": f"{name} judges no candidate: {error}", "warning": True})
             continue
-        said = jit(partial(_said, own.kernel))(own.jat.params, own.search, masks)
+        said = jax.jit(partial(_said, own.kernel))(own.jat.params, own.search, masks)
         rows = np.asarray(said[column], float)
         for row, task, there in zip(rows, found, members, strict=True):
             task[name] = row[: len(there)]

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._compile import jit
 from .._progress import Progress
 from .._tree import named_leaves
 from ..fitness._orders import orders, steps
@@ -113,7 +112,7 @@ class _Bucketful:
                 progress({"event": f"{name}: {warning}", "warning": True})
             if kept is not None:
                 done, patients = int(kept[0]), kept[1]
-        epoch = jit(self.healing.epoch)
+        epoch = jax.jit(self.healing.epoch)
         while done < self.recovery.epochs and not self._all_rest(patients):
             order = orders(self.ward.lessons.task, self.recovery, done)
             done += 1

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._compile import jit
 from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..search._judge import share
@@ -63,7 +63,7 @@ def error_on_test(problem: Problem) -> Callable[[int, Member], float]:
     One program serves all tasks.
     """
 
-    @jit
+    @jax.jit
     def judged(batch: TaskBatch, number: Array, params: Any, *own: Any) -> Array:
         return problem.kernel.error(params, batch.task(number), *own)
 

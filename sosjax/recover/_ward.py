@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .._compile import jit
 from .._errors import require
 from .._types import Array
 from ..fitness._batch import TaskBatch
@@ -57,7 +56,7 @@ def ward_of(problem: Problem, recovery: Recovery) -> Ward:
     return Ward(Lesson(batch, teacher), calibration, validation)
 
 
-@partial(jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0)
 def _teacher(kernel: Kernel, params: Any, batch: TaskBatch) -> Array:
     """Return what the Jack says of every example [T, B, ...]; of classes, log odds."""
     outputs = kernel.outputs(params, batch)

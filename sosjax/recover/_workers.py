@@ -22,7 +22,8 @@ def workers() -> int:
     On a CPU a compilation and most of a step keep a single core busy; an accelerator is filled by
     one bucket.
     """
-    return min(os.cpu_count() or 1, MOST) if jax.default_backend() == "cpu" else 1
+    devices = jax.local_device_count()
+    return min(os.cpu_count() or 1, MOST) if jax.default_backend() == "cpu" else devices
 
 
 class _Stopped(Exception):
@@ -34,7 +35,8 @@ def side_by_side(
 ) -> list[T]:
     """Return what `run` makes of each of so many numbers.
 
-    Where one fails, those in progress stop the next time that they say how far they are.
+    Each runs on one of this process's devices, in turns. Where one fails, those in progress stop
+    the next time that they say how far they are.
 
     Args:
       run: called with a number and with what to call with lines, from several threads.
@@ -45,6 +47,7 @@ def side_by_side(
       BaseException: the first that `run` or `progress` raised.
     """
     lock, failures = threading.Lock(), []
+    devices = jax.local_devices()
 
     def tell(line: dict[str, Any]) -> None:
         with lock:
@@ -57,7 +60,8 @@ def side_by_side(
         if failures:
             return None
         try:
-            return run(number, tell)
+            with jax.default_device(devices[number % len(devices)]):
+                return run(number, tell)
         except _Stopped:
             return None
         except BaseException as failure:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, final
 import jax
 import numpy as np
 
-from .._compile import jit
 from .._errors import require
 from .._progress import Progress, silent
 from .._tree import named_leaves, with_leaves
@@ -128,7 +127,7 @@ class Adapting:
         sample_key, key = jax.random.split(jax.random.key(self.adaptation.seed))
         rankings = self.problem.rankings()
         masks = self._sample(sample_key, rankings)
-        study, look = jit(self.sandwich.study), jit(self.sandwich.errors)
+        study, look = jax.jit(self.sandwich.study), jax.jit(self.sandwich.errors)
         pupil = self.sandwich.pupil(jat.params, self.batch.solved)
         first = best = self._epoch(0, jat.params, look, masks)
         for number in range(1, self.adaptation.epochs + 1):
@@ -187,7 +186,7 @@ class Adapting:
         each = -(-batch.inputs.shape[1] // len(batch.inputs))
         parts = (batch.inputs, batch.real)
         inputs, real = jax.tree.map(lambda leaf: leaf[:, :each].reshape(-1, *leaf.shape[2:]), parts)
-        recalibrated = jit(self.problem.jat.graph.recalibrated)
+        recalibrated = jax.jit(self.problem.jat.graph.recalibrated)
         return lambda params: recalibrated(params, inputs, real)
 
 

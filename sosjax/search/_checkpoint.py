@@ -39,7 +39,7 @@ def save_checkpoint(folder: Path, generation: int, state: Any) -> None:
         folder.mkdir(exist_ok=True)
         shutil.rmtree(place, ignore_errors=True)
         _clear(folder)
-        with _ORBAX, _quiet(), ocp.StandardCheckpointer() as checkpointer:
+        with _ORBAX, _quiet(), _checkpointer() as checkpointer:
             checkpointer.save(aside.absolute(), _arrays(state))
         write_json(aside / MANIFEST, _digests(aside))
         os.replace(aside, place)
@@ -69,7 +69,7 @@ def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
     warnings = []
     for place in reversed(_finished(folder)):
         if _whole(place):
-            with _ORBAX, ocp.StandardCheckpointer() as checkpointer:
+            with _ORBAX, _checkpointer() as checkpointer:
                 arrays = checkpointer.restore(place.absolute(), _arrays(like))
             leaves, structure = jax.tree.flatten(like)
             kept = iter(arrays)
@@ -77,6 +77,15 @@ def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
             return jax.tree.unflatten(structure, found), warnings
         warnings.append(f"checkpoint {place.name} is damaged: using the one before it")
     return None, warnings
+
+
+def _checkpointer() -> ocp.StandardCheckpointer:
+    """Return orbax's, for this process alone: of several, the others may do without."""
+    own = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process-{own}"
+    )
+    return ocp.StandardCheckpointer(multiprocessing_options=alone)
 
 
 @contextlib.contextmanager

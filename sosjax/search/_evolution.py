@@ -2,25 +2,27 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._compile import jit
 from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..fitness._kernel import OBJECTIVES, Kernel
 from ..fitness._placement import population_mesh, spread
 from ..pareto._indicators import log_hypervolume
 from ..space._encoding import AbstractEncoding
-from ..strategies import AbstractStrategy, Decomposition
+from ..strategies import AbstractStrategy
 from ..strategies._strategy import State
 from ._problem import Problem
 from ._settings import Settings
 from ._strategies import make_strategy
 from ._uniform import uniform_genotypes
+
+if TYPE_CHECKING:
+    from ..strategies import Decomposition
 
 
 class Progressed(NamedTuple):
@@ -67,7 +69,7 @@ class Evolution:
         return self.kernel.encoding
 
     @cached_property
-    def _strategy(self) -> tuple[AbstractStrategy | Decomposition, Any]:
+    def _strategy(self) -> "tuple[AbstractStrategy | Decomposition, Any]":
         """The strategy and its parameters."""
         tasks, genes = len(self.dense), self.encoding.dimensions
         return make_strategy(self.settings, tasks, genes, self._sample)
@@ -109,7 +111,7 @@ class Evolution:
 
         return jax.lax.scan(step, state, length=self.settings.checkpoint_every)
 
-    advance = partial(jit, static_argnums=0)(steps)
+    advance = partial(jax.jit, static_argnums=0)(steps)
     """`steps`, compiled."""
 
     def objectives(

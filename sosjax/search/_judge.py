@@ -9,11 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._compile import jit
 from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..fitness._kernel import Calibrated, Kernel
-from ..fitness._placement import everywhere, fetched, population_mesh, spread
+from ..fitness._placement import everywhere, fetched, population_mesh, spread, together
 from ..pareto._dominance import nondominated
 from ..sets._member import Member, Scores
 from ..space._encoding import AbstractEncoding
@@ -165,11 +164,12 @@ def _spread(program: Callable[..., Any], problem: Problem, batch: TaskBatch, *ro
     """Run a program whose rows all devices share out."""
     mesh = population_mesh()
     given = everywhere((problem.jat.params, batch, *rows), mesh)
-    return fetched(program(problem.kernel, *given), mesh)
+    with together():
+        return fetched(program(problem.kernel, *given), mesh)
 
 
 # Compiled once for a kernel and shapes, however often members are judged: rounds of recovery do.
-@partial(jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0)
 def _calibrated(kernel: Kernel, params: Any, search: TaskBatch, rows: Candidates) -> Calibrated:
     def one(params: Any, task: TaskBatch, masks: list[Array]) -> Calibrated:
         return kernel.calibrate(params, task, masks)[1]
@@ -177,7 +177,7 @@ def _calibrated(kernel: Kernel, params: Any, search: TaskBatch, rows: Candidates
     return _visit(one, params, search, rows.wanted, (rows.masks,))
 
 
-@partial(jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0)
 def _weights(
     kernel: Kernel, params: Any, batch: TaskBatch, number: Array, masks: list[Array]
 ) -> dict[str, Array]:
@@ -192,7 +192,7 @@ def _jacks(problem: Problem) -> tuple[Candidates, Calibrated]:
     return Candidates(masks, jnp.asarray(np.ones((tasks, 1), bool))), untouched
 
 
-@partial(jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0)
 def _untouched(kernel: Kernel, params: Any, batch: TaskBatch) -> Calibrated:
     """Return what the whole network carries, [T, 1, ...]."""
     found = jax.vmap(partial(kernel.untouched, params))(batch)
@@ -204,7 +204,7 @@ def _joined(*rows: Any) -> Any:
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1), *rows)
 
 
-@partial(jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0)
 def _errors(
     kernel: Kernel, params: Any, batch: TaskBatch, rows: Candidates, carried: Calibrated
 ) -> Array:

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._compile import jit
 from .._types import Array
 from ..fitness._batch import TaskBatch, task_batch
 from ..fitness._kernel import Kernel
@@ -85,7 +84,7 @@ class Problem:
         self.calibration = self.calibration._replace(known=known)
         self.search = self.search._replace(solved=solved, known=known)
         if self.kernel.compare:
-            said = jit(self.kernel.jacks)(jat.params, self.search)
+            said = jax.jit(self.kernel.jacks)(jat.params, self.search)
             self.search = self.search._replace(jack=said)
         self.validation, self.test = (
             gathered(part, multiple=PADDING)._replace(solved=solved, known=known)
@@ -150,7 +149,7 @@ class Problem:
         """Solve the heads that the network does not have."""
         if self.kind == "tokens" or all(own):
             return batch
-        return jit(self.kernel.solved)(self.jat.params, batch)
+        return jax.jit(self.kernel.solved)(self.jat.params, batch)
 
     @cached_property
     def _study(self) -> Study:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._compile import jit
 from .._errors import require
 from .._types import Array
 from ..fitness._batch import TaskBatch
@@ -41,7 +41,7 @@ def unit_scores(
     measured = tuple(name for name in MEASURED if name in asked)
     found: dict[str, list[Array]] = {}
     if measured:
-        found = dict(jit(partial(kernel.scores, names=measured))(params, batch))
+        found = dict(jax.jit(partial(kernel.scores, names=measured))(params, batch))
     if "magnitude" in names:
         each = magnitude(graph, params)
         found["magnitude"] = [jnp.broadcast_to(score, (tasks, *score.shape)) for score in each]

@@ -15,7 +15,7 @@ from .._files import require_new
 from .._progress import Progress, silent
 from ..environments._environment import Environment
 from ..fitness._adaptation import Adaptation
-from ..fitness._placement import everywhere, fetched, population_mesh
+from ..fitness._placement import everywhere, fetched, leads, population_mesh, together
 from ..models._adapted import JACK_NAME, load_adapted, save_adapted
 from ..models._jat import Jat
 from ..pareto._dominance import nondominated
@@ -70,6 +70,7 @@ def search(
       InputError: something does not fit, before anything is compiled; or the folder exists.
     """
     check_asked(jat, data, tasks, environments, settings.depth)
+    folder = folder if leads() else None
     if folder is not None:
         require_new("out", Path(folder))
     # Before the folder: what does not fit, or cannot be ranked, leaves none behind.
@@ -80,7 +81,7 @@ def search(
     if folder is not None:
         asked = asked_of(jat, data, tasks, environments, settings, adaptation)
         run = RunFolder.create(Path(folder), asked, config)
-    progress = progress or silent
+    progress = progress if progress and leads() else silent
     if adapting is not None:
         jat = _adapted(adapting, run, progress)
         del adapting, problem  # their examples need not be in memory twice
@@ -119,7 +120,7 @@ def resume(
     run = RunFolder.open(Path(folder), asked)
     if (run.path / JSON_NAME).exists():
         return load_sets(run.path)
-    progress = progress or silent
+    progress = progress if progress and leads() else silent
     if adaptation is not None and (run.path / JACK_NAME).exists():
         jat = load_adapted(run.path / JACK_NAME, jat)
     elif adaptation is not None:
@@ -131,7 +132,7 @@ def resume(
 def _adapted(adapting: Adapting, run: RunFolder | None, progress: Progress) -> Jat:
     """Adapt the network, and keep its weights in the run's folder."""
     jat = adapting.run(progress)
-    if run is not None:
+    if run is not None and leads():
         save_adapted(run.path / JACK_NAME, jat)
     return jat
 
@@ -156,13 +157,15 @@ class _Search:
             self.progress({"event": note})
         settings, last = self.settings, self.settings.generations + 1
         start, state = time.monotonic(), self._start(run)
+        run = run if leads() else None  # all processes read it, one writes
         seconds = self._seconds_before(run, int(state.generation))
         key, limit = jax.random.key(settings.seed), jnp.int32(settings.generations)
         mesh = population_mesh()
         asked = everywhere((self.problem.jat.params, self.problem.search, key, limit), mesh)
         while (done := int(state.generation)) < last:
-            found = self.evolution.advance(*asked, everywhere(state, mesh))
-            state, volumes = fetched(found, mesh)
+            with together():
+                found = self.evolution.advance(*asked, everywhere(state, mesh))
+                state, volumes = fetched(found, mesh)
             elapsed = seconds + time.monotonic() - start
             lines = [
                 self._line(done + index, volume, elapsed)

@@ -9,7 +9,6 @@ from ..fitness._kernel import JUDGEMENTS, MODES, OBJECTIVES
 from ..graph._subject import Subject
 from ..space._encoding import ENCODINGS
 from ..space._importance import RANKINGS
-from ..strategies import ALGORITHMS
 
 UNIFORM = 4
 """Uniform cuts that a search begins with, if nothing else was said."""
@@ -119,7 +118,10 @@ class Settings:
             f"`search.objectives` must be error, divergence or both, and then one or more "
             f"different costs, got {list(self.objectives)}.",
         )
-        require_known("search.strategy", self.strategy, (*STRATEGIES, *ALGORITHMS))
+        if self.strategy not in STRATEGIES:
+            from ..strategies import ALGORITHMS
+
+            require_known("search.strategy", self.strategy, (*STRATEGIES, *ALGORITHMS))
         require_known("search.encoding", self.encoding, ENCODINGS)
         self._check_ranking()
         for name in ("shared_ranking", "depth"):

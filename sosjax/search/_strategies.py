@@ -2,25 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
-from ..strategies import (
-    ALGORITHMS,
-    MOMFEA,
-    MOMFEA2,
-    AbstractStrategy,
-    AdaptiveDE,
-    Decomposition,
-    RandomSearch,
-)
-from ._settings import Settings
+from ..strategies import MOMFEA, MOMFEA2, AbstractStrategy, AdaptiveDE, RandomSearch
+from ._settings import STRATEGIES, Settings
+
+if TYPE_CHECKING:
+    from ..strategies import Decomposition
 
 
 def make_strategy(
     settings: Settings, tasks: int, genes: int, draw: Callable[[Any, int], Any]
-) -> tuple[AbstractStrategy | Decomposition, Any]:
+) -> "tuple[AbstractStrategy | Decomposition, Any]":
     """Return the strategy that the settings name, and its parameters.
 
     Args:
@@ -33,7 +28,9 @@ def make_strategy(
       InputError: the population cannot be shared out among the directions of an evosax algorithm.
     """
     shape = (settings.population * tasks, jnp.zeros(genes), tasks)
-    if settings.strategy in ALGORITHMS:
+    if settings.strategy not in STRATEGIES:
+        from ..strategies import Decomposition
+
         strategy = Decomposition(
             *shape,
             algorithm=settings.strategy,

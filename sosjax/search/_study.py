@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._compile import jit
 from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..fitness._compensation import Moments, factorised
@@ -59,7 +58,7 @@ def study(
     return Study(_stacked(written) if known else None, stacked)
 
 
-@partial(jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0)
 def _moments(kernel: Kernel, params: Any, batch: TaskBatch, number: Array, key: Array) -> Any:
     return kernel.moments(params, batch.task(number), key)
 
