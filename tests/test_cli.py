@@ -7,6 +7,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import jax
 import pytest
 
 import sosjax.cli._commands as commands
@@ -159,6 +160,28 @@ def test_demo_is_the_example_with_a_seed(folder, searched, capsys):
     assert capsys.readouterr().out == "d/report.html\n"
     assert searched[0].text == example_text().replace("\nseed = 0", "\nseed = 5")
     assert failure(capsys, "demo", "--seed", "-1").startswith("`search.seed` must be a whole")
+
+
+@pytest.mark.parametrize("given", ["", "10.0.0.1,2,0", "10.0.0.1:80,2", "h:80,2,2", "h:80,0,0"])
+def test_a_cluster_that_cannot_be_is_refused(given, folder, capsys):
+    assert main(["init"]) == 0
+    capsys.readouterr()
+    told = failure(capsys, "run", "sosjax.toml", "--out", "r", "--cluster", given)
+    assert told.startswith("`--cluster` must be auto or ADDRESS:PORT,COUNT,NUMBER")
+    assert not (folder / "r").exists()
+
+
+def test_where_there_is_no_cluster_auto_says_so(folder, capsys, monkeypatch):
+    def alone():
+        raise ValueError("coordinator_address should be defined.\nMore of it.")
+
+    monkeypatch.setattr(jax.distributed, "initialize", alone)
+    assert main(["init"]) == 0
+    capsys.readouterr()
+    assert failure(capsys, "run", "sosjax.toml", "--out", "r", "--cluster", "auto") == (
+        "`--cluster` auto: the processes did not meet: coordinator_address should be defined "
+        "(give ADDRESS:PORT,COUNT,NUMBER)."
+    )
 
 
 def test_resume_reads_the_copy(folder, searched, capsys):

@@ -48,5 +48,7 @@ def join(cluster: str | None) -> bool:
             jax.distributed.initialize(found[1], int(found[2]), int(found[3]))
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0].removesuffix(".")
-        raise InputError(f"`--cluster` {cluster}: the processes did not meet: {reason}.") from error
+        by_hand = " (give ADDRESS:PORT,COUNT,NUMBER)" if found is None else ""
+        text = f"`--cluster` {cluster}: the processes did not meet: {reason}{by_hand}."
+        raise InputError(text) from error
     return jax.process_index() == 0

@@ -49,6 +49,9 @@ def search(
 ) -> SetOfSets:
     """Find a Set of Sets in one pass.
 
+    All devices share the populations out. Of several processes (`jax.distributed`) each calls this
+    with the same, and the first writes and tells.
+
     Args:
       jat: the pretrained network.
       data: what tasks without data of their own are judged on; `None` if all have their own.
