@@ -1,4 +1,4 @@
-"""How does the time of a generation grow? With population, tasks, images, width and genes.
+"""How does the time of a generation grow? With population, tasks, images, width, genes, devices.
 
     python -m benchmarks.scaling            # 2 cores, half an hour
     python -m benchmarks.scaling --short    # minutes: fewer and smaller points
@@ -7,12 +7,18 @@ Each axis is varied alone from a common start: the embedded network, one task. A
 of generations of a search that is compiled already; beside it, the memory that its program needs
 besides its arguments. Told is the exponent of a line through the logarithms over the upper half of
 an axis, where it makes most of the time. Genes are those of the strategy alone, without a network:
-what proposing, ranking and selecting cost.
+what proposing, ranking and selecting cost. Devices are virtual: as many as are said, each point in
+a process of its own, share the cores of one CPU, so that more than cores only show what sharing
+costs.
 
 Writes `results/scaling.json` and `results/scaling.png`.
 """
 
 import argparse
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,6 +44,7 @@ AXES: dict[str, tuple[int, ...]] = {
     "images": (64, 128, 256, 512, 1024),
     "width": (8, 16, 32, 64),
     "genes": (100, 1_000, 10_000, 100_000),
+    "devices": (1, 2, 4, 8),
 }
 SHORT: dict[str, tuple[int, ...]] = {
     "population": (16, 64),
@@ -45,9 +52,12 @@ SHORT: dict[str, tuple[int, ...]] = {
     "images": (64, 128),
     "width": (4, 8),
     "genes": (100, 1_000),
+    "devices": (1, 2),
 }
 START = {"population": 16, "tasks": 1, "images": 64}
 REPEATS = 3
+SHARED = 64
+"""The population that devices share."""
 INDIVIDUALS = 64
 """Of the strategy alone."""
 
@@ -56,7 +66,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--short", action="store_true", help="fewer and smaller points")
     parser.add_argument("--axes", nargs="+", choices=list(AXES), default=list(AXES))
+    parser.add_argument("--here", action="store_true", help="one point, on the devices there are")
     asked = parser.parse_args()
+    if asked.here:
+        print(json.dumps(point("population", SHARED, sosjax.fashion_mnist())))
+        return
     data, found = sosjax.fashion_mnist(), {}
     for axis in asked.axes:
         points = (SHORT if asked.short else AXES)[axis]
@@ -74,6 +88,8 @@ def point(axis: str, value: int, data: Dataset) -> dict[str, Any]:
     """Return the seconds and the megabytes of one generation."""
     if axis == "genes":
         return {"value": value} | strategy_alone(value)
+    if axis == "devices":
+        return elsewhere(value) | {"value": value}
     size = START | {axis: value}
     jat = sosjax.fashion_resnet() if axis != "width" else narrow_resnet(value)
     settings = Settings(
@@ -85,6 +101,18 @@ def point(axis: str, value: int, data: Dataset) -> dict[str, Any]:
         ranking="magnitude",
     )
     return {"value": value} | generation(jat, data, tasks_of(data, size["tasks"]), settings)
+
+
+def elsewhere(devices: int) -> dict[str, Any]:
+    """Return a point of another process, in which a CPU counts as so many devices."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.scaling", "--here"],
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "JAX_PLATFORMS": "cpu"},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def narrow_resnet(width: int) -> Jat:

@@ -7,12 +7,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from sosjax._tree import named_leaves
+from sosjax.fitness._placement import everywhere, population_mesh, spread
 
 from ._work import Work
 
 MASKED, OWN = "sosjax, masks", "sosjax, own width"
+SHARED, SHARED_OWN = (f"{name}, a device a core" for name in (MASKED, OWN))
 
 
 def ways(work: Work, chunk: int) -> dict[str, Callable[[], np.ndarray]]:
@@ -22,24 +25,35 @@ def ways(work: Work, chunk: int) -> dict[str, Callable[[], np.ndarray]]:
       work: what is judged.
       chunk: sub-networks side by side on an accelerator; a CPU takes them one at a time.
     """
-    graph, inputs = work.jat.graph, jnp.asarray(work.inputs)
-    masks = [jnp.asarray(mask) for mask in work.masks]
-    head = graph.head
+    graph, head = work.jat.graph, work.jat.graph.head
     assert head is not None
-    on_cpu = jax.default_backend() == "cpu"
+    on_cpu, every = jax.default_backend() == "cpu", population_mesh()
+    alone = Mesh(every.devices[:1], every.axis_names)
 
-    @partial(jax.jit, static_argnums=0)
-    def logits(narrow: bool, params: Any, masks: list[Any], inputs: Any) -> Any:
-        leaves = named_leaves(params)
+    @partial(jax.jit, static_argnums=(0, 1))
+    def logits(narrow: bool, mesh: Mesh, params: Any, inputs: Any, masks: list[Any]) -> Any:
+        def all_of(params: Any, inputs: Any, masks: list[Any]) -> Any:
+            leaves = named_leaves(params)
 
-        def one(masks: list[Any]) -> Any:
-            features, _ = graph.features(params, inputs, masks, False, narrow=narrow)
-            return features @ leaves[head.kernel] + leaves[head.bias]
+            def one(masks: list[Any]) -> Any:
+                features, _ = graph.features(params, inputs, masks, False, narrow=narrow)
+                return features @ leaves[head.kernel] + leaves[head.bias]
 
-        return jax.lax.map(one, masks, batch_size=None if on_cpu else chunk)
+            rows = [mask[0] for mask in masks]
+            return jax.lax.map(one, rows, batch_size=None if on_cpu else chunk)[None]
 
-    def run(narrow: bool) -> np.ndarray:
-        return np.asarray(logits(narrow, work.jat.params, masks, inputs))
+        return spread(all_of, (params, inputs), (masks,), mesh)[0]
 
-    found = {MASKED: partial(run, False)}
-    return found | ({OWN: partial(run, True)} if on_cpu else {})
+    def way(narrow: bool, mesh: Mesh) -> Callable[[], np.ndarray]:
+        given = work.jat.params, work.inputs, [mask[None] for mask in work.masks]
+        given = everywhere(jax.tree.map(jnp.asarray, given), mesh)
+        return lambda: np.asarray(logits(narrow, mesh, *given))
+
+    found = {MASKED: way(False, alone)}
+    if on_cpu:
+        found |= {OWN: way(True, alone)}
+    if every.size > 1:
+        found |= {SHARED: way(False, every)}
+    if on_cpu and every.size > 1:
+        found |= {SHARED_OWN: way(True, every)}
+    return found
