@@ -34,6 +34,8 @@ ROWS = 256
 """Examples that go through the network side by side where they do not depend on each other."""
 SENTENCES = 8
 """The same for networks to tokens, whose outputs are large."""
+CHUNK = 8
+"""Sub-networks side by side on an accelerator, if nothing was said or found out."""
 
 
 class Calibrated(NamedTuple):
@@ -83,7 +85,7 @@ class Kernel:
     own: bool = True
     penalty: float = 0.05
     compare: bool = False
-    chunk: int = 8
+    chunk: int = CHUNK
 
     def __post_init__(self) -> None:
         require_known("search.fitness", self.mode, MODES)

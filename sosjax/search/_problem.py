@@ -10,7 +10,7 @@ import numpy as np
 
 from .._types import Array
 from ..fitness._batch import TaskBatch, task_batch
-from ..fitness._kernel import Kernel
+from ..fitness._kernel import CHUNK, Kernel
 from ..models._jat import Jat
 from ..space._encoding import make_encoding
 from ..space._importance import SURGEON, mixture, normalised, ranking
@@ -64,15 +64,14 @@ class Problem:
             len(settings.rankings),
         )
         own = [self._has_own_head(task) for task in self.tasks]
-        kind, chunk = self.kind, settings.chunk
         self.kernel = Kernel(
             jat.graph,
             self.encoding,
             settings.fitness,
-            kind,
+            self.kind,
             any(own),
             compare="divergence" in settings.objectives,
-            chunk=chunk,
+            chunk=settings.chunk or CHUNK,
         )
         gathered = partial(self._gathered, own)
         # Heads from the larger draw; each draw has the penalty that suits its size.

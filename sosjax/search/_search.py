@@ -27,6 +27,7 @@ from ..tasks._task import Task, data_of
 from ._adapt import Adapting
 from ._asked import asked_of, check_asked
 from ._checkpoint import load_checkpoint, save_checkpoint
+from ._chunk import fitted
 from ._evolution import Evolution, Progressed
 from ._judge import candidates, judge, share, unbeaten
 from ._problem import Problem
@@ -165,9 +166,10 @@ class _Search:
         key, limit = jax.random.key(settings.seed), jnp.int32(settings.generations)
         mesh = population_mesh()
         asked = everywhere((self.problem.jat.params, self.problem.search, key, limit), mesh)
+        evolution = fitted(self.evolution, settings.chunk, *asked, everywhere(state, mesh))
         while (done := int(state.generation)) < last:
             with together():
-                found = self.evolution.advance(*asked, everywhere(state, mesh))
+                found = evolution.advance(*asked, everywhere(state, mesh))
                 state, volumes = fetched(found, mesh)
             elapsed = seconds + time.monotonic() - start
             lines = [

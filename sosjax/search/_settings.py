@@ -20,8 +20,8 @@ STRATEGIES = ("mo-mfea", "mo-mfea-ii", "adaptive-de", "random")
 class Settings:
     """How to search.
 
-    >>> Settings(population=20, generations=50).chunk
-    8
+    >>> Settings(population=20, generations=50).objectives
+    ('error', 'parameters')
 
     Attributes:
       objectives: what is minimised: `"error"`, `"divergence"` from what the Jack says, or both,
@@ -54,7 +54,8 @@ class Settings:
         between what `low` and `high` keep of the largest; and if any do, uniform cuts that nothing
         found beats are members as well, the largest that fits into each environment among those
         that may be. With `"ratios"` alone; `None`: 4 with those, else 0.
-      chunk: candidates side by side on an accelerator; a CPU takes them one at a time.
+      chunk: candidates side by side on an accelerator; `None`: as many as are worth it and fit into
+        its memory. A CPU takes them one at a time.
       checkpoint_every: generations between two checkpoints.
       seed: of everything random.
 
@@ -78,7 +79,7 @@ class Settings:
     low: float = 0.0
     high: float = 1.0
     uniform: int | None = None
-    chunk: int = 8
+    chunk: int | None = None
     checkpoint_every: int = 2
     seed: int = 0
 
@@ -145,7 +146,8 @@ class Settings:
         require_number("search.low", self.low, 0, 1)
         require_number("search.high", self.high, self.low, 1)
         self._check_uniform()
-        require_number("search.chunk", self.chunk, 1, whole=True)
+        if self.chunk is not None:
+            require_number("search.chunk", self.chunk, 1, whole=True)
         require_number("search.checkpoint_every", self.checkpoint_every, 1, whole=True)
         require_number("search.seed", self.seed, 0, 2**32 - 1, whole=True)
 
