@@ -1,15 +1,15 @@
 """How does the time of a generation grow? With population, tasks, images, width, genes, devices.
 
-    python -m benchmarks.scaling            # 2 cores, half an hour
-    python -m benchmarks.scaling --short    # minutes: fewer and smaller points
+    python -m benchmarks.scaling            # 2 cores, five minutes
+    python -m benchmarks.scaling --short    # fewer and smaller points
 
-Each axis is varied alone from a common start: the embedded network, one task. A point is the median
-of generations of a search that is compiled already; beside it, the memory that its program needs
-besides its arguments. Told is the exponent of a line through the logarithms over the upper half of
-an axis, where it makes most of the time. Genes are those of the strategy alone, without a network:
-what proposing, ranking and selecting cost. Devices are virtual: as many as are said, each point in
-a process of its own, share the cores of one CPU, so that more than cores only show what sharing
-costs.
+Each axis is varied alone from a common start: the embedded network, one task. A point is the
+fastest of five generations of a search that is compiled already; beside it, the memory that its
+program needs besides its arguments. Told is the exponent of a line through the logarithms over the
+upper half of an axis, where it makes most of the time. Genes are those of the strategy alone,
+without a network: what proposing, ranking and selecting cost. Devices are virtual: as many as are
+said, each point in a process of its own, share the cores of one CPU, so that more than cores only
+show what sharing costs.
 
 Writes `results/scaling.json` and `results/scaling.png`.
 """
@@ -55,7 +55,7 @@ SHORT: dict[str, tuple[int, ...]] = {
     "devices": (1, 2),
 }
 START = {"population": 16, "tasks": 1, "images": 64}
-REPEATS = 3
+REPEATS = 5
 SHARED = 64
 """The population that devices share."""
 INDIVIDUALS = 64
@@ -163,7 +163,7 @@ def strategy_alone(genes: int) -> dict[str, float]:
 
 
 def timed(program: Any, arguments: Callable[[Any], tuple], state: Any) -> dict[str, float]:
-    """Return the median seconds of a step, and the megabytes that it needs besides arguments."""
+    """Return the least seconds of a step, and the megabytes that it needs besides arguments."""
     (state, *_), taken = program(*arguments(state)), []
     for _ in range(REPEATS):
         start = time.perf_counter()
@@ -171,7 +171,7 @@ def timed(program: Any, arguments: Callable[[Any], tuple], state: Any) -> dict[s
         taken.append(time.perf_counter() - start)
     memory = program.memory_analysis()
     megabytes = 0.0 if memory is None else memory.temp_size_in_bytes / 1e6
-    return {"seconds": round(float(np.median(taken)), 5), "megabytes": round(megabytes, 1)}
+    return {"seconds": round(min(taken), 5), "megabytes": round(megabytes, 1)}
 
 
 def exponent(rows: Sequence[dict[str, float]]) -> float:

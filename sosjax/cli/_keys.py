@@ -31,7 +31,8 @@ KEYS = {
     | {"ranking": "names", "shared_ranking": "truth", "depth": "truth"}
     | {"population": "whole", "generations": "whole", "images": "whole", "calibration": "whole"}
     | {"rmp": "number", "directions": "whole", "low": "number", "high": "number"}
-    | {"uniform": "whole", "chunk": "whole", "checkpoint_every": "whole", "seed": "whole"},
+    | {"uniform": "whole", "precision": "text", "chunk": "whole", "checkpoint_every": "whole"}
+    | {"seed": "whole"},
     "adaptation": {"epochs": "whole", "images": "whole", "batch": "whole", "rate": "number"}
     | {"warmup": "number", "decay": "number", "subnetworks": "whole", "low": "number"}
     | {"high": "number", "distillation": "number", "anchor": "number", "tolerance": "number"}

@@ -1,7 +1,8 @@
 """A graph with what is fitted anew to each sub-network: what a search is about."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, final
 
 import jax
@@ -18,6 +19,7 @@ from ._equation import Equation
 from ._gram import site_moments
 from ._graph import Graph, Masks
 from ._group import Block, Group
+from ._half import in_bfloat16
 from ._head import Head, Statistics, statistics_leaves
 from ._layout import Rules
 from ._mask import mask_number
@@ -45,6 +47,7 @@ class Subject:
       classes: the number C of outputs that the head has; 0 without one.
       costs: what a sub-network costs for one example; counts are those of groups, of blocks and,
         if there is a head, of its outputs.
+      half: whether contractions are in bfloat16 where features are asked: see `in_bfloat16`.
     """
 
     graph: Graph
@@ -53,6 +56,12 @@ class Subject:
     head: Head | None
     classes: int
     costs: CostTable
+    half: bool = False
+
+    @cached_property
+    def halved(self) -> "Subject":
+        """The same with `half`."""
+        return replace(self, half=True)
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -145,9 +154,9 @@ class Subject:
             program = estimating(program, self.statistics, number)
             for name in self.buffers:
                 del values[program.leaves[name]]
-        program = with_fast_gradients(program)
+        program = in_bfloat16(program) if self.half else with_fast_gradients(program)
         targets = [feature, *(program.leaves[name] for name in self.buffers)]
-        if narrow:
+        if narrow and not self.half:
             program = narrowed(program, network, masking, set(values), targets)
         features, *moments = program.evaluate(values, targets)
         return features, dict(zip(self.buffers, moments, strict=True))

@@ -1,5 +1,6 @@
 """Several buckets in training at once."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -26,6 +27,17 @@ def workers() -> int:
     return min(os.cpu_count() or 1, MOST) if jax.default_backend() == "cpu" else devices
 
 
+def _on(number: int) -> contextlib.AbstractContextManager[Any]:
+    """Compute on one of this process's devices, in turns; there is nothing to say of a single one.
+
+    JAX would trace and compile again what it knows without the context.
+    """
+    devices = jax.local_devices()
+    if len(devices) == 1:
+        return contextlib.nullcontext()
+    return jax.default_device(devices[number % len(devices)])
+
+
 class _Stopped(Exception):
     """Another bucket failed, or the user has stopped."""
 
@@ -47,7 +59,6 @@ def side_by_side(
       BaseException: the first that `run` or `progress` raised.
     """
     lock, failures = threading.Lock(), []
-    devices = jax.local_devices()
 
     def tell(line: dict[str, Any]) -> None:
         with lock:
@@ -60,7 +71,7 @@ def side_by_side(
         if failures:
             return None
         try:
-            with jax.default_device(devices[number % len(devices)]):
+            with _on(number):
                 return run(number, tell)
         except _Stopped:
             return None

@@ -54,9 +54,15 @@ def _divisor(rows: int, most: int) -> int:
 
 
 def _free() -> int | None:
-    """Return the free bytes of a device; `None` where it does not say."""
+    """Return the free bytes of a device; `None` where it does not say.
+
+    Of several processes half of all bytes, since they must come to the same.
+    """
     stats = jax.local_devices()[0].memory_stats() or {}
-    return stats["bytes_limit"] - stats["bytes_in_use"] if "bytes_limit" in stats else None
+    if "bytes_limit" not in stats:
+        return None
+    several = jax.process_count() > 1
+    return stats["bytes_limit"] // 2 if several else stats["bytes_limit"] - stats["bytes_in_use"]
 
 
 def _needed(evolution: Evolution, arguments: tuple) -> float:

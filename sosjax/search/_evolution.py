@@ -60,8 +60,10 @@ class Evolution:
     @classmethod
     def of(cls, problem: Problem) -> "Evolution":
         """Return how a problem's generations follow each other."""
-        settings = replace(problem.settings, seed=0, generations=0)
-        return cls(problem.kernel, settings, tuple(map(tuple, problem.dense.tolist())))
+        settings, kernel = replace(problem.settings, seed=0, generations=0), problem.kernel
+        if settings.precision == "bfloat16":
+            kernel = replace(kernel, graph=kernel.graph.halved)
+        return cls(kernel, settings, tuple(map(tuple, problem.dense.tolist())))
 
     @property
     def encoding(self) -> AbstractEncoding:

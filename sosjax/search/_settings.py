@@ -12,6 +12,7 @@ from ..space._importance import RANKINGS
 
 UNIFORM = 4
 """Uniform cuts that a search begins with, if nothing else was said."""
+PRECISIONS = ("float32", "bfloat16")
 STRATEGIES = ("mo-mfea", "mo-mfea-ii", "adaptive-de", "random")
 
 
@@ -54,6 +55,9 @@ class Settings:
         between what `low` and `high` keep of the largest; and if any do, uniform cuts that nothing
         found beats are members as well, the largest that fits into each environment among those
         that may be. With `"ratios"` alone; `None`: 4 with those, else 0.
+      precision: `"float32"`, or `"bfloat16"`: contractions of candidates' networks are rounded so,
+        faster where an accelerator multiplies it fastest. Heads, moments and what members are
+        judged by at the end stay in float32.
       chunk: candidates side by side on an accelerator; `None`: as many as are worth it and fit into
         its memory. A CPU takes them one at a time.
       checkpoint_every: generations between two checkpoints.
@@ -79,6 +83,7 @@ class Settings:
     low: float = 0.0
     high: float = 1.0
     uniform: int | None = None
+    precision: str = "float32"
     chunk: int | None = None
     checkpoint_every: int = 2
     seed: int = 0
@@ -146,6 +151,7 @@ class Settings:
         require_number("search.low", self.low, 0, 1)
         require_number("search.high", self.high, self.low, 1)
         self._check_uniform()
+        require_known("search.precision", self.precision, PRECISIONS)
         if self.chunk is not None:
             require_number("search.chunk", self.chunk, 1, whole=True)
         require_number("search.checkpoint_every", self.checkpoint_every, 1, whole=True)
