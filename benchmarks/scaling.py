@@ -11,7 +11,8 @@ without a network: what proposing, ranking and selecting cost. Devices are virtu
 said, each point in a process of its own, share the cores of one CPU, so that more than cores only
 show what sharing costs.
 
-Writes `results/scaling.json` and `results/scaling.png`.
+Writes `results/scaling.json` and `results/scaling.png`, where dots show the first power, and no
+power for devices.
 """
 
 import argparse
@@ -55,6 +56,7 @@ SHORT: dict[str, tuple[int, ...]] = {
     "devices": (1, 2),
 }
 START = {"population": 16, "tasks": 1, "images": 64}
+KEYS = ("value", "seconds")
 REPEATS = 5
 SHARED = 64
 """The population that devices share."""
@@ -177,7 +179,7 @@ def timed(program: Any, arguments: Callable[[Any], tuple], state: Any) -> dict[s
 def exponent(rows: Sequence[dict[str, float]]) -> float:
     """Return the slope of a line through the logarithms, over the upper half of the points."""
     upper = rows[len(rows) // 2 - (len(rows) < 3) :]
-    values, seconds = (np.log([row[key] for row in upper]) for key in ("value", "seconds"))
+    values, seconds = (np.log([row[key] for row in upper]) for key in KEYS)
     return round(float(np.polyfit(values, seconds, 1)[0]), 2)
 
 
@@ -189,15 +191,25 @@ def show(axis: str, found: dict[str, Any]) -> None:
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
-    """Draw seconds over each axis, both logarithmic."""
-    figure, panels = plt.subplots(1, len(found), figsize=(3 * len(found), 3), squeeze=False)
-    for panel, (axis, one) in zip(panels[0], found.items(), strict=True):
-        values, seconds = ([row[key] for row in one["points"]] for key in ("value", "seconds"))
+    """Draw seconds over each axis, both logarithmic, and the line of the first power."""
+    rows = -(-len(found) // 3)
+    figure, panels = plt.subplots(rows, 3, figsize=(9, 2.8 * rows), squeeze=False)
+    for panel, (axis, one) in zip(panels.flat, found.items(), strict=False):
+        values, seconds = (np.array([row[key] for row in one["points"]]) for key in KEYS)
         panel.loglog(values, seconds, "o-", color="tab:blue")
-        panel.set_title(f"power {one['exponent']:.2f}", fontsize=9)
-        panel.set_xlabel(axis)
+        power = 0 if axis == "devices" else 1
+        panel.loglog(values, seconds[-1] * (values / values[-1]) ** power, ":", color="gray")
+        panel.set_title(f"{axis}: power {one['exponent']:.2f}", fontsize=10)
+        panel.set_xticks(values, [f"{value:,}" for value in values], fontsize=8)
+        panel.minorticks_off()
+        low, high = np.log2(seconds.min()), np.log2(seconds.max())
+        ticks = 2.0 ** np.arange(np.floor(low), np.ceil(high) + 1, max(1, round((high - low) / 4)))
+        panel.set_yticks(ticks, [f"{tick:.2g}" for tick in ticks], fontsize=8)
         panel.grid(alpha=0.3)
-    panels[0][0].set_ylabel("seconds of a generation")
+    for panel in panels.flat[len(found) :]:
+        panel.set_visible(False)
+    for row in panels:
+        row[0].set_ylabel("seconds of a generation", fontsize=9)
     figure.tight_layout()
     figure.savefig(path, dpi=150)
 
