@@ -35,7 +35,7 @@ def run(moment, folder):
     """Search, and hold still at a moment."""
     if moment != "never":
         module, name, call = {
-            "amid the generations": (driver, "everywhere", 3),
+            "amid the generations": (driver, "everywhere", 4),
             "before the first checkpoint": (driver, "save_checkpoint", 1),
             "between two checkpoints": (driver, "save_checkpoint", 2),
             "inside a checkpoint": (checkpoint, "write_json", 2),

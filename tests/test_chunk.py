@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from problem import SETTINGS, TASKS, make_data, network
 
+from sosjax.fitness import _kernel as kernels
 from sosjax.search import _chunk
 from sosjax.search._chunk import _divisor, fitted
 from sosjax.search._evolution import Evolution
@@ -61,6 +62,17 @@ def test_a_device_that_does_not_say_gets_what_fills_it(gpu, monkeypatch):
     assert chunk_of() == POPULATION
     monkeypatch.setattr(_chunk, "EXAMPLES", 48 * 7)  # of 48 examples each, seven
     assert chunk_of() == 6
+
+
+def test_examples_that_come_in_parts_count_as_a_part(gpu, monkeypatch):
+    """Without moments to estimate, a sub-network sees so many examples at once and no more."""
+    gpu(None)
+    evolution, arguments = asked()
+    raw = replace(evolution, kernel=replace(evolution.kernel, mode="raw"))
+    monkeypatch.setattr(_chunk, "EXAMPLES", 48)  # as many as a task has
+    monkeypatch.setattr(kernels, "ROWS", 12)
+    assert chunk_of() == 1
+    assert fitted(raw, None, *arguments).kernel.chunk == 4
 
 
 def test_what_is_taken_fits_and_the_next_larger_would_not(gpu):

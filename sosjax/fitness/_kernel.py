@@ -139,7 +139,7 @@ class Kernel:
         weights = jnp.ones(len(task.inputs)) if task.real is None else task.real
         if self.kind == "tokens":
             weights = weights[:, None] * (task.targets >= 0)
-        chunk = self._side_by_side // 4
+        chunk = self.side_by_side // 4
         return task_moments(self.graph, params, task.inputs, weights, chunk, key)
 
     def jacks(self, params: Any, batch: TaskBatch) -> Array | None:
@@ -166,7 +166,7 @@ class Kernel:
         def one(task: TaskBatch) -> dict[str, list[Array]]:
             kernel = None if self.kind == "tokens" else self._head(params, task).kernel
             loss = partial(self._loss, params, task)
-            rows = self._side_by_side // 4
+            rows = self.side_by_side // 4
             return task_scores(self.graph, params, task, kernel, loss, rows, names)
 
         return jax.lax.map(one, batch)
@@ -264,7 +264,8 @@ class Kernel:
         return jax.lax.map(one, batch)
 
     @property
-    def _side_by_side(self) -> int:
+    def side_by_side(self) -> int:
+        """Examples of a sub-network at once where they do not depend on each other."""
         return SENTENCES if self.kind == "tokens" else ROWS
 
     def adapted(self, params: Any, task: TaskBatch, masks: list[Array]) -> Any:

@@ -29,9 +29,14 @@ def fitted(evolution: Evolution, chunk: int | None, *arguments: Any) -> Evolutio
         return evolution
     if chunk is not None:
         return _with(evolution, chunk)
-    batch, free = arguments[1], _free()
-    rows = -(-evolution.settings.population // population_mesh().size)
-    found = _divisor(rows, EXAMPLES // batch.inputs.shape[1])
+    kernel, batch, free = evolution.kernel, arguments[1], _free()
+    rows, examples = (
+        -(-evolution.settings.population // population_mesh().size),
+        batch.inputs.shape[1],
+    )
+    if kernel.mode == "raw" or not kernel.graph.statistics:
+        examples = min(examples, kernel.side_by_side)
+    found = _divisor(rows, EXAMPLES // examples)
     while found > 1 and free is not None:
         if _needed(_with(evolution, found), arguments) <= SHARE * free:
             break
