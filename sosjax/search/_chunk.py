@@ -9,7 +9,7 @@ from ..fitness._placement import population_mesh
 from ._evolution import Evolution
 
 EXAMPLES = 16_384
-"""Examples of all candidates at once: enough to fill an accelerator, by arithmetic unmeasured."""
+"""Examples of all candidates at once: enough for an accelerator, by arithmetic, unmeasured."""
 SHARE = 0.8
 """Of the memory that is free, what a program's own may take."""
 
@@ -30,10 +30,8 @@ def fitted(evolution: Evolution, chunk: int | None, *arguments: Any) -> Evolutio
     if chunk is not None:
         return _with(evolution, chunk)
     kernel, batch, free = evolution.kernel, arguments[1], _free()
-    rows, examples = (
-        -(-evolution.settings.population // population_mesh().size),
-        batch.inputs.shape[1],
-    )
+    rows = -(-evolution.settings.population // population_mesh().size)
+    examples = batch.inputs.shape[1]
     if kernel.mode == "raw" or not kernel.graph.statistics:
         examples = min(examples, kernel.side_by_side)
     found = _divisor(rows, EXAMPLES // examples)
