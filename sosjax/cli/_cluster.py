@@ -41,6 +41,8 @@ def join(cluster: str | None) -> bool:
     )
     import jax
 
+    from ..fitness._placement import leads
+
     try:
         if found is None:
             jax.distributed.initialize()
@@ -51,4 +53,4 @@ def join(cluster: str | None) -> bool:
         by_hand = " (give ADDRESS:PORT,COUNT,NUMBER)" if found is None else ""
         text = f"`--cluster` {cluster}: the processes did not meet: {reason}{by_hand}."
         raise InputError(text) from error
-    return jax.process_index() == 0
+    return leads()
