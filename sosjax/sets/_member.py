@@ -1,11 +1,12 @@
 """One sub-network of a set: what is kept, what it costs, how it did, and what it carries."""
 
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from ..graph._head import Head
+if TYPE_CHECKING:
+    from ..graph._head import Head  # a choice among scores needs no JAX, which `graph` imports
 
 ERRORS = ("search_error", "validation_error", "test_error")
 
@@ -74,7 +75,7 @@ class Member:
     bias: np.ndarray
     weights: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def leaves(self, full: dict[str, Any], head: Head | None) -> dict[str, Any]:
+    def leaves(self, full: dict[str, Any], head: "Head | None") -> dict[str, Any]:
         """Return the network's full leaves with this member's statistics and head in their places.
 
         `weights` are of another size: see `Subject.expanded`.

@@ -1,12 +1,17 @@
 """For every task a Pareto set of sub-networks, and the choice of one for an environment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from .._errors import InputError, require_known
+from .._errors import require_known
 from ..environments._environment import Environment
 from ._member import Member, Scores
+from ._preference import AbstractPreference, Best
+from ._selection import Verdict, chosen, verdicts
+from ._team import Team, require_tasks, team
+
+BEST = Best()
 
 
 @final
@@ -63,33 +68,85 @@ class SetOfSets:
         require_known("env", name, [environment.name for environment in self.environments])
         return next(found for found in self.environments if found.name == name)
 
-    def select(self, task: str, environment: Environment | str) -> Member:
-        """Return the member with the lowest validation error within the environment's limits.
+    def select(
+        self,
+        task: str,
+        environment: Environment | str | None = None,
+        prefer: AbstractPreference = BEST,
+    ) -> Member:
+        """Return the member of a task that is preferred among those within the limits.
+
+        Validation data choose, never test data.
+
+        Example:
+          `sets.select("shoes", sosjax.Environment("watch", bytes=64_000), sosjax.sets.Knee())`
 
         Args:
           task: the task's name.
-          environment: an environment, or the name of one the search was made for.
+          environment: an environment, or the name of one the search was made for; `None`: no limit.
+          prefer: `Best()`, the lowest validation error; `Knee()`, `Weighted({"error": 2, "flops":
+            1})` or `At("parameters", 20_000)`, see `sosjax.sets`.
 
         Returns:
-          The member; of equal ones, that with the fewest parameters.
+          The member; of equal ones, that with the fewest parameters, and of those the first.
 
         Raises:
-          InputError: there is no such task or environment, or no member is within its limits.
+          InputError: there is no such task or environment, or no member is within the limits; then
+            the message says what the nearest one needs. It is the one whose largest excess over a
+            limit is the smallest share of that limit.
         """
-        members = self.task(task).members
-        if isinstance(environment, str):
-            environment = self.environment(environment)
-        fitting = [member for member in members if environment.admits(member.scores.costs)]
-        if not fitting:
-            raise InputError(_nothing_fits(task, members, environment))
-        return min(
-            fitting, key=lambda found: (found.scores.validation_error, found.scores.parameters)
-        )
+        found = self.why(task, environment, prefer)
+        number = chosen(task, found, self._environment(environment), prefer)
+        return self.task(task).members[number]
 
+    def why(
+        self,
+        task: str,
+        environment: Environment | str | None = None,
+        prefer: AbstractPreference = BEST,
+    ) -> tuple[Verdict, ...]:
+        """Return for every member of a task why `select` does or does not choose it.
 
-def _nothing_fits(task: str, members: Sequence[Member], environment: Environment) -> str:
-    smallest = min(members, key=lambda member: member.scores.parameters)
-    return (
-        f"`env` {environment.name} must admit a member of {task!r}, but its smallest needs "
-        f"{environment.shortfall(smallest.scores.costs)}."
-    )
+        Args and Raises: as `select`, but that no member is within the limits is no error.
+
+        Returns:
+          A verdict on each member, in the order of the set.
+        """
+        scores = [member.scores for member in self.task(task).members]
+        return verdicts(scores, self._environment(environment), prefer)
+
+    def team(
+        self,
+        budget: Environment | str,
+        tasks: Sequence[str] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> Team:
+        """Return the best members of several tasks under one total budget.
+
+        The weighted sum of validation errors is the lowest there is, not an approximation.
+
+        Example:
+          `sets.team(sosjax.Environment("hub", bytes=100_000), weights={"shoes": 2})`
+
+        Args:
+          budget: limits on the sums of the members' costs, or the name of an environment the search
+            was made for.
+          tasks: the tasks' names; `None`: all.
+          weights: of the tasks' errors, at least 0 and one above 0; 1 where none is given.
+
+        Returns:
+          A member for each task; of equal teams, one with the fewest parameters in total.
+
+        Raises:
+          InputError: there is no such task or environment, a weight cannot be used, or no team is
+            within the budget; then the message says what the smallest one needs.
+        """
+        names = [task.name for task in self.tasks]
+        asked, weights = names if tasks is None else list(tasks), dict(weights or {})
+        require_tasks(asked, weights, names)
+        weights = {name: weights.get(name, 1.0) for name in asked}
+        found = self.environment(budget) if isinstance(budget, str) else budget
+        return team({name: self.task(name).members for name in asked}, found, weights)
+
+    def _environment(self, environment: Environment | str | None) -> Environment | None:
+        return self.environment(environment) if isinstance(environment, str) else environment
