@@ -53,5 +53,3 @@ def test_a_team_is_the_best_of_all_teams(case):
         return
     numbers = tuple(team_numbers(sets, budget, weights))
     assert dict((numbers, key) for key, numbers in teams)[numbers] == min(teams)[0]
-
-

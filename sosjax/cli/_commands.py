@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .._errors import InputError, require
 from .._files import write_whole
 from ..report._number import measured
+from ._choice import environment_of
 from ._cluster import join
 from ._config import Config, example_text, parse_config, read_config, with_seed
 from ._runs import (
@@ -26,8 +27,10 @@ from ._runs import (
     require_same,
     sets_of,
 )
+from ._selection import chosen_number, member_id, print_selection
 
 if TYPE_CHECKING:
+    from ..environments._environment import Environment
     from ..fitness._recovery import Recovery
     from ..sets._member import Member
     from ..sets._set_of_sets import SetOfSets
@@ -82,12 +85,22 @@ def resume(arguments: argparse.Namespace) -> None:
 
 
 def select(arguments: argparse.Namespace) -> None:
-    """Print the member of a task for an environment, and what was checked of it."""
+    """Print the member of a task that is asked for, and what was checked of it."""
+    if arguments.json:
+        require(
+            arguments.texts is None and not arguments.why,
+            "`--json` must be given without `--texts` and `--why`, which it has always: got one.",
+        )
+        print_selection(arguments)
+        return
     run = Path(arguments.run)
     place = chosen_folder(run, arguments.unrecovered)
     sets = sets_of(place)
-    member = sets.select(arguments.task, arguments.env)
-    print(_described(sets, member, arguments.env))
+    number = chosen_number(sets, arguments, arguments.why)
+    member = sets.task(arguments.task).members[number]
+    environment = environment_of(sets, arguments)
+    print(f"{'member':<18}{member_id(member.task, number)}")
+    print(_described(sets, member, environment))
     print(f"{'certificate':<18}{_certified(run, place, member)}")
     if arguments.texts is not None:
         print(f"{'test texts':<18}{_written(run, member, arguments.texts)}")
@@ -99,9 +112,8 @@ def export(arguments: argparse.Namespace) -> None:
     _require_new("--out", folder)
     run = Path(arguments.run)
     config = config_of(run)
-    member = sets_of(chosen_folder(run, arguments.unrecovered)).select(
-        arguments.task, arguments.env
-    )
+    sets = sets_of(chosen_folder(run, arguments.unrecovered))
+    member = sets.task(arguments.task).members[chosen_number(sets, arguments)]
     print(_export(config, member, folder))
     if member.scores.epoch is not None:
         print(f"  of the recovered sets: {_recovery(member)}")
@@ -292,18 +304,19 @@ def _export_one(config: Config, sets: "SetOfSets", folder: Path) -> str | None:
     return None
 
 
-def _described(sets: "SetOfSets", member: "Member", environment: str) -> str:
+def _described(sets: "SetOfSets", member: "Member", environment: "Environment | None") -> str:
     scores = member.scores
     groups = sets.facts["network"]["groups"]
     kept = [
         f"{group['name']} {count}/{group['size']}"
         for group, count in zip(groups, scores.kept, strict=True)
     ]
-    limits = sets.environment(environment).limits
+    limits = {} if environment is None else environment.limits
     within = ", ".join(f"{cost} <= {limit:,.0f}" for cost, limit in limits.items())
+    place = "any" if environment is None else f"{environment.name} ({within})"
     rows = {
         "task": f"{member.task} ({', '.join(member.classes)})" if member.classes else member.task,
-        "environment": f"{environment} ({within})",
+        "environment": place,
         **{cost: f"{value:,}" for cost, value in scores.costs.items()},
         "validation error": _measured(sets, member, "validation"),
         "test error": _measured(sets, member, "test"),

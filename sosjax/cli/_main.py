@@ -9,7 +9,8 @@ from importlib import metadata
 from typing import Any
 
 from .._errors import InputError
-from . import _commands
+from . import _commands, _selection
+from ._choice import add_choice, add_team
 from ._cluster import leave
 
 FAILED = 2
@@ -152,7 +153,9 @@ def _add_fidelity(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_readers(command: Callable[..., argparse.ArgumentParser]) -> None:
-    select = command("select", _commands.select, "show the sub-network for a task and place")
+    select = command(
+        "select", _commands.select, "show the sub-network of a task that fits or suits best"
+    )
     export = command("export", _commands.export, "write the sub-network for a task and place")
     report = command("report", _commands.report, "show the table of a run and write its page")
     for parser in (select, export, report):
@@ -163,15 +166,19 @@ def _add_readers(command: Callable[..., argparse.ArgumentParser]) -> None:
             help="the sets as they were found, where they were recovered",
         )
     for parser in (select, export):
-        parser.add_argument("--task", required=True, metavar="T", help="the name of a task")
-        parser.add_argument("--env", required=True, metavar="E", help="the name of an environment")
+        add_choice(parser)
     select.add_argument(
         "--texts",
         type=int,
         metavar="N",
         help="write the translations of N test sentences and tell BLEU and chrF",
     )
+    select.add_argument(
+        "--why", action="store_true", help="show of every member why it was chosen or not"
+    )
+    select.add_argument("--json", action="store_true", help="print one JSON object instead")
     export.add_argument("--out", metavar="DIR", required=True, help="a new folder")
+    add_team(command, _selection.team)
 
 
 def _version() -> str:

@@ -221,7 +221,8 @@ class At(AbstractPreference):
         """Return how far each is below the amount, and the error for those at the same cost."""
         require_known("at", self.cost, costs)
         return tuple(
-            (self.amount - cost, error) for cost, error in zip(costs[self.cost], errors, strict=True)
+            (self.amount - cost, error)
+            for cost, error in zip(costs[self.cost], errors, strict=True)
         )
 
     def told(self, loss: Loss) -> str:

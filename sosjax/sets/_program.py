@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
+from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array, csr_array, hstack
 
 Row = tuple[np.ndarray, float]
 """Values [C] of all columns, whose sum over the chosen ones has this upper limit."""
 
-SCALE = 1e6
-"""The largest number given to the solver: its tolerances, 1e-6, are then 1e-12 of that."""
+SCALE = 1e5
+"""The largest number given to the solver: its tolerances, 1e-6, are then 1e-11 of that."""
 ROUNDING = 1e-12
 """What differences of sums may be wrong by, as a share of the largest number in them."""
 TINY = 1e-300
@@ -31,35 +31,32 @@ def cheapest(losses: np.ndarray, rows: Sequence[Row], owners: np.ndarray) -> lis
     Returns:
       The columns, by owner; `None` where no choice is within the limits.
     """
-    usable, constraints = np.ones(len(owners), bool), [LinearConstraint(_one_each(owners), 1, 1)]
+    usable, scaled = np.ones(len(owners), bool), []
     for values, limit in rows:
         above, left = _above_least(values, owners), limit - _least(values, owners)
         left += ROUNDING * np.abs(values).max()
         if left < 0:
             return None
         usable &= above <= left
-        scaled = np.where(above <= left, above, 0) * (SCALE / max(left, TINY))
-        constraints.append(LinearConstraint(scaled[None], ub=SCALE))
+        scaled.append(above * (SCALE / max(left, TINY)))
     if not all(usable[owners == owner].any() for owner in np.unique(owners)):
         return None
-    goal = _above_least(losses, owners)
-    goal = goal * SCALE / max(goal[usable].max(), TINY)
+    places = np.flatnonzero(usable)
+    constraints = [LinearConstraint(_one_each(owners[places]), 1, 1)]
+    constraints += [LinearConstraint(row[None, places], ub=SCALE) for row in scaled]
+    goal = _above_least(losses, owners)[places]
+    goal *= SCALE / max(goal.max(), TINY)
     while True:
-        found = milp(
-            np.where(usable, goal, 0),
-            integrality=1,
-            bounds=Bounds(0, usable.astype(float)),
-            constraints=constraints,
-            options={"mip_rel_gap": 0.0},
-        )
-        if _infeasible(found):
+        found = _solved(goal, np.ones(len(places)), constraints)
+        if found is None:
             return None
-        chosen = _chosen(found.x, owners)
-        if all(math.fsum(values[chosen]) <= limit for values, limit in rows):
-            return chosen
-        ruled_out = np.zeros(len(owners))
-        ruled_out[chosen] = 1
-        constraints.append(LinearConstraint(ruled_out[None], ub=len(chosen) - 1))
+        chosen = _chosen(found, owners[places])
+        columns = [int(places[place]) for place in chosen]
+        if all(math.fsum(values[columns]) <= limit for values, limit in rows):
+            return columns
+        ruled_out = np.zeros((1, len(places)))
+        ruled_out[0, chosen] = 1
+        constraints.append(LinearConstraint(ruled_out, ub=len(chosen) - 1))
 
 
 def smallest_excess(rows: Sequence[Row], owners: np.ndarray) -> list[int]:
@@ -77,17 +74,16 @@ def smallest_excess(rows: Sequence[Row], owners: np.ndarray) -> list[int]:
             for owner in np.unique(owners)
         ]
     shares = np.stack([values / limit for values, limit in rows])
-    shares = np.hstack([shares / shares.max(), -np.ones((len(rows), 1))])
+    shares /= shares.max() * len(np.unique(owners))  # no sum of them is above 1
+    largest = -np.ones((len(rows), 1))
     each = hstack([_one_each(owners), csr_array((int(owners.max()) + 1, 1))])
-    found = milp(
+    found = _solved(
         np.append(np.zeros(len(owners)), 1.0),
-        integrality=np.append(np.ones(len(owners)), 0),
-        bounds=Bounds(0, np.append(np.ones(len(owners)), np.inf)),
-        constraints=[LinearConstraint(each, 1, 1), LinearConstraint(shares, ub=0)],
-        options={"mip_rel_gap": 0.0},
+        np.append(np.ones(len(owners)), 0.0),
+        [LinearConstraint(each, 1, 1), LinearConstraint(np.hstack([shares, largest]), ub=0)],
     )
-    assert not _infeasible(found)
-    return _chosen(found.x, owners)
+    assert found is not None
+    return _chosen(found[:-1], owners)
 
 
 def _one_each(owners: np.ndarray) -> csr_array:
@@ -116,12 +112,21 @@ def _chosen(x: np.ndarray, owners: np.ndarray) -> list[int]:
     ]
 
 
-def _infeasible(found: OptimizeResult) -> bool:
-    """Return whether there is no solution.
+def _solved(
+    goal: np.ndarray, whole: np.ndarray, constraints: Sequence[LinearConstraint]
+) -> np.ndarray | None:
+    """Return the numbers in [0, 1] with the lowest goal, or `None` where there are none.
 
     Raises:
       RuntimeError: the solver gave up, which no such program should make it do.
     """
+    found = milp(
+        goal,
+        integrality=whole,
+        bounds=Bounds(0, 1),
+        constraints=constraints,
+        options={"mip_rel_gap": 0.0},
+    )
     if found.status not in (0, 2):
         raise RuntimeError(f"HiGHS gave up on a choice of members: {found.message}")
-    return found.status == 2
+    return None if found.status == 2 else found.x

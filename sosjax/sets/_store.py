@@ -16,9 +16,10 @@ import numpy as np
 from .._errors import InputError, require
 from .._files import read_json, sha256, write_json
 from ..environments._environment import Environment
-from ..models._weights import load_arrays, save_arrays
 from ._member import Member, Scores
 from ._set_of_sets import SetOfSets, TaskSet
+
+# JAX, which `models` imports, takes seconds: only what has to do with arrays imports it.
 
 FORMAT = "sosjax-sets"
 VERSION = 2
@@ -34,6 +35,8 @@ def save_sets(sets: SetOfSets, folder: Path) -> None:
     Raises:
       InputError: the folder cannot be written.
     """
+    from ..models._weights import save_arrays
+
     arrays: dict[str, np.ndarray] = {}
     for number, task in enumerate(sets.tasks):
         members = task.members
@@ -61,7 +64,34 @@ def load_sets(folder: Path) -> SetOfSets:
       InputError: a file is missing, damaged, of another version, or the two do not belong
         together.
     """
+    from ..models._weights import load_arrays
+
     path = Path(folder) / JSON_NAME
+    content = _content(path)
+    arrays, _ = load_arrays(Path(folder) / ARRAYS_NAME)
+    require(
+        content.get("arrays") == sha256(Path(folder) / ARRAYS_NAME),
+        f"{Path(folder) / ARRAYS_NAME} must belong to {JSON_NAME}, got one that was not written "
+        "with it.",
+    )
+    return _sets(path, content, arrays)
+
+
+def load_scores(folder: Path) -> SetOfSets:
+    """Read a Set of Sets without its arrays: enough to select members, not to shrink them.
+
+    The members have no masks, statistics, heads or weights. It takes milliseconds however large the
+    network is.
+
+    Raises:
+      InputError: `sets.json` is missing, damaged or of another version.
+    """
+    path = Path(folder) / JSON_NAME
+    return _sets(path, _content(path), None)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Read `sets.json`, of a version that this knows."""
     content = read_json(path)
     require(
         isinstance(content, dict) and content.get("format") == FORMAT,
@@ -72,16 +102,15 @@ def load_sets(folder: Path) -> SetOfSets:
         f"{path} must be of version {VERSION}, got {content.get('version')!r}: "
         "use the sosjax that wrote it.",
     )
-    arrays, _ = load_arrays(Path(folder) / ARRAYS_NAME)
-    require(
-        content.get("arrays") == sha256(Path(folder) / ARRAYS_NAME),
-        f"{Path(folder) / ARRAYS_NAME} must belong to {JSON_NAME}, got one that was not written "
-        "with it.",
-    )
+    return content
+
+
+def _sets(path: Path, content: dict[str, Any], arrays: dict[str, np.ndarray] | None) -> SetOfSets:
     try:
         sizes = [group["size"] for group in content["network"]["groups"]]
         tasks = tuple(
-            _task(number, task, arrays, sizes) for number, task in enumerate(content["tasks"])
+            _scored(task) if arrays is None else _task(number, task, arrays, sizes)
+            for number, task in enumerate(content["tasks"])
         )
         environments = tuple(
             Environment(found["name"], **found["limits"]) for found in content["environments"]
@@ -159,6 +188,20 @@ def _task(number: int, content: dict[str, Any], arrays: Any, sizes: list[int]) -
         and masks == [member.scores.kept for member in members],
         f"{ARRAYS_NAME} must belong to {JSON_NAME}, got other masks for {content['name']!r}.",
     )
+    return _task_set(content, members)
+
+
+def _scored(content: dict[str, Any]) -> TaskSet:
+    """Return a set whose members have scores alone."""
+    none, name = np.zeros((0, 0), np.float32), content["name"]
+    classes = tuple(content["classes"])
+    members = (_scores(scores) for scores in content["members"])
+    return _task_set(
+        content, tuple(Member(name, classes, one, (), {}, none, none.ravel()) for one in members)
+    )
+
+
+def _task_set(content: dict[str, Any], members: tuple[Member, ...]) -> TaskSet:
     return TaskSet(
         name=content["name"],
         classes=tuple(content["classes"]),

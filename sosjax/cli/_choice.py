@@ -1,0 +1,194 @@
+"""What a command says of the member that it wants: a task, limits and a preference."""
+
+import argparse
+import tomllib
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._errors import InputError, require, require_number, require_unique
+from ..environments._environment import Environment
+from ._keys import require_keys
+
+if TYPE_CHECKING:
+    from ..sets._preference import AbstractPreference
+    from ..sets._set_of_sets import SetOfSets
+
+COSTS = ("parameters", "bytes", "flops")
+"""The costs that have an option of their own for a limit."""
+OWN = "as asked"
+"""How an environment of limits on the command line is called."""
+
+EXAMPLES = """\
+examples:
+  sosjax select my-run --task tops --env watch           the lowest validation error that fits
+  sosjax select my-run --task tops --bytes 64e3 --why    limits of your own; why not the others
+  sosjax select my-run --task tops --env phone.toml      a file: name = "phone", flops = 2e6
+  sosjax select my-run --task tops --knee flops          where more FLOPs begin to help less
+  sosjax select my-run --task tops --weights error=2,bytes=1
+  sosjax select my-run --task tops --at parameters=20000 --json"""
+
+TEAM_EXAMPLES = """\
+examples:
+  sosjax team my-run --bytes 100e3                       a member for every task, in 100 kB
+  sosjax team my-run --env hub --tasks tops,shoes        the limits of an environment, for all
+  sosjax team my-run --bytes 1e5 --flops 4e6 --weights tops=3 --json"""
+
+
+def number(text: str) -> float:
+    """Return the number that a text is; whole ones as such, also where it is `1e6`."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def add_limits(parser: argparse.ArgumentParser, of: str) -> None:
+    """Add `--env` and a limit for each cost; they are limits on `of`."""
+    text = f"an environment of the run, or a TOML file with a name and limits: limits on {of}"
+    parser.add_argument("--env", metavar="E", help=text)
+    for cost in COSTS:
+        parser.add_argument(
+            f"--{cost}", type=number, action="append", metavar="N", help=f"at most N {cost}"
+        )
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name one member."""
+    parser.add_argument("--task", required=True, metavar="T", help="the name of a task")
+    add_limits(parser, "the member")
+    one_of = parser.add_mutually_exclusive_group()
+    one_of.add_argument(
+        "--knee", metavar="COST", help="the knee of error and a cost (default: the lowest error)"
+    )
+    one_of.add_argument(
+        "--weights",
+        action="append",
+        metavar="NAME=W,...",
+        help="a compromise of error and costs: error=2,flops=1",
+    )
+    one_of.add_argument("--at", metavar="COST=N", help="the largest at or below: parameters=20000")
+    with_examples(parser, EXAMPLES)
+
+
+def with_examples(parser: argparse.ArgumentParser, text: str) -> None:
+    """Let a command's help end in examples."""
+    parser.epilog, parser.formatter_class = text, argparse.RawDescriptionHelpFormatter
+
+
+def environment_of(sets: "SetOfSets", arguments: argparse.Namespace) -> Environment | None:
+    """Return the limits that a command gives; `None` if none.
+
+    Raises:
+      InputError: they are given twice or cannot be used, or there is no such environment.
+    """
+    given = {cost: getattr(arguments, cost) for cost in COSTS if getattr(arguments, cost)}
+    name = arguments.env
+    for cost, values in given.items():
+        require(
+            len(values) == 1,
+            f"`--{cost}` must be given once, got {' and '.join(map(str, values))}.",
+        )
+        require_number(f"--{cost}", values[0], 1)
+    if name is None:
+        limits = {cost: values[0] for cost, values in given.items()}
+        return Environment(OWN, **limits) if limits else None
+    require(
+        not given,
+        f"`--env` must be left out where there are limits of your own, got {name!r} and "
+        f"{', '.join(f'`--{cost}`' for cost in given)}.",
+    )
+    if name.endswith(".toml") and name not in [one.name for one in sets.environments]:
+        return _environment_in(Path(name))
+    return sets.environment(name)
+
+
+def preference_of(arguments: argparse.Namespace) -> "AbstractPreference":
+    """Return the preference that a command names.
+
+    Raises:
+      InputError: it cannot be understood.
+    """
+    from ..sets import At, Best, Knee, Weighted
+
+    if arguments.knee is not None:
+        return Knee(arguments.knee)
+    if arguments.weights is not None:
+        return Weighted(weights_of(arguments.weights))
+    if arguments.at is not None:
+        pairs = _pairs("--at", [arguments.at])
+        require(len(pairs) == 1, f"`--at` must be one COST=NUMBER, got {arguments.at!r}.")
+        return At(*pairs[0])
+    return Best()
+
+
+def weights_of(texts: Sequence[str], known: Collection[str] = ()) -> dict[str, float]:
+    """Return the weights in texts such as `a=2,b=1`.
+
+    Args:
+      texts: of one option that may be given more than once.
+      known: names in which a comma separates nothing.
+
+    Raises:
+      InputError: a text has no number, or a name comes twice.
+    """
+    pairs = _pairs("--weights", texts, known)
+    require_unique("--weights", [name for name, _ in pairs])
+    return dict(pairs)
+
+
+def names_of(texts: Sequence[str], known: Collection[str]) -> list[str]:
+    """Return the names in texts such as `a,b`; in known ones a comma separates nothing."""
+    return [name for text in texts for name in _parts(text, text in known)]
+
+
+def _pairs(
+    argument: str, texts: Sequence[str], known: Collection[str] = ()
+) -> list[tuple[str, float]]:
+    parts = [part for text in texts for part in _parts(text, text.rpartition("=")[0] in known)]
+    return [_pair(argument, part) for part in parts]
+
+
+def _pair(argument: str, text: str) -> tuple[str, float]:
+    name, _, value = text.rpartition("=")
+    try:
+        require(name, "")
+        return name, number(value)
+    except ValueError:
+        raise InputError(f"`{argument}` must be NAME=NUMBER, got {text!r}.") from None
+
+
+def _parts(text: str, whole: bool) -> list[str]:
+    return [text] if whole else [part.strip() for part in text.split(",")]
+
+
+def _environment_in(path: Path) -> Environment:
+    """Read an environment from a file: the keys of one of [[environments]], the name optional."""
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(
+            f"`--env` must be an environment or a TOML file, got no such file: {path}."
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} must be TOML, got a mistake: {error}.") from None
+    require_keys("environments", table, f" in {path}")
+    return Environment(**{"name": path.stem, **table})
+
+
+def add_team(command: Callable[..., argparse.ArgumentParser], action: Callable[..., None]) -> None:
+    """Add the command `team`."""
+    parser = command("team", action, "show the best members of several tasks in one total budget")
+    parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
+    add_limits(parser, "the sum over all members")
+    parser.add_argument(
+        "--tasks", action="append", metavar="A,B,...", help="the tasks (default: all)"
+    )
+    parser.add_argument(
+        "--weights", action="append", metavar="TASK=W,...", help="of their errors (default: 1 each)"
+    )
+    parser.add_argument(
+        "--unrecovered", action="store_true", help="the sets as found, where they were recovered"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    with_examples(parser, TEAM_EXAMPLES)
