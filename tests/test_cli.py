@@ -8,9 +8,11 @@ import sys
 from types import SimpleNamespace
 
 import jax
+import numpy as np
 import pytest
 
 import sosjax.cli._commands as commands
+from sosjax import Environment, Member, Scores, SetOfSets, TaskSet
 from sosjax.cli import main
 from sosjax.cli._config import example_text
 from sosjax.cli._interruption import stopping_at_checkpoints
@@ -84,7 +86,9 @@ def test_help_and_version(capsys):
         (["run"], "required: CONFIG, --out"),
         (["run", "a", "--ou", "b"], "--out"),
         (["demo", "--seed", "x"], "argument --seed: invalid int value: 'x'"),
-        (["select", "a", "--task", "t"], "required: --env"),
+        (["select", "a", "--env", "e"], "required: --task"),
+        (["select", "a", "--task", "t", "--bytes", "x"], "--bytes: invalid number value: 'x'"),
+        (["select", "a", "--task", "t", "--knee", "flops", "--at", "bytes=1"], "not allowed with"),
         (["export", "a", "--task", "t", "--env", "e"], "required: --out"),
     ],
 )
@@ -311,20 +315,15 @@ def test_closed_pipe_is_quiet(monkeypatch, capsys):
 
 
 def sets_on_disk(**recovery):
-    scores = {"kept": [3, 8], "parameters": 1234, "bytes": 5678, "flops": 91011}
-    errors = {"search_error": 0.1, "validation_error": 0.125, "test_error": 0.25, "epoch": None}
-    errors |= {"validation_error_before": None, "test_error_before": None, **recovery}
-    member = {
-        "task": "tops",
-        "classes": ("Coat", "Shirt"),
-        "scores": SimpleNamespace(
-            **scores, **errors, costs={k: scores[k] for k in ("parameters", "bytes", "flops")}
-        ),
-    }
-    sets = SimpleNamespace(
-        facts={"network": {"groups": [{"name": "a", "size": 4}, {"name": "b", "size": 8}]}},
-        environment=lambda name: SimpleNamespace(limits={"bytes": 16_000}),
-        select=lambda task, environment: SimpleNamespace(**member),
+    errors = {"search_error": 0.1, "validation_error": 0.125, "test_error": 0.25}
+    scores = Scores((3, 8), 1234, 5678, 91011, **{**errors, **recovery})
+    none = np.zeros((0, 0), np.float32)
+    member = Member("tops", ("Coat", "Shirt"), scores, (), {}, none, none.ravel())
+    groups = [{"name": "a", "size": 4}, {"name": "b", "size": 8}]
+    sets = SetOfSets(
+        (TaskSet("tops", member.classes, scores, (member,), ()),),
+        (Environment("watch", bytes=16_000),),
+        {"network": {"groups": groups}},
     )
     return lambda path: sets
 
@@ -335,6 +334,7 @@ def test_select_prints_the_member(folder, monkeypatch, capsys):
     assert main(["select", "r", "--task", "tops", "--env", "watch"]) == 0
     rows = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
     assert {key: value.strip() for key, value in rows.items()} == {
+        "member": "tops/0",
         "task": "tops (Coat, Shirt)",
         "environment": "watch (bytes <= 16,000)",
         "parameters": "1,234",

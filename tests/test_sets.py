@@ -96,8 +96,8 @@ def test_sentences():
     with pytest.raises(InputError) as refusal:
         sets.select("a", Environment("speck", bytes=39, flops=99, parameters=10))
     assert str(refusal.value) == (
-        "`env` speck must admit a member of 'a', but its smallest needs 40 bytes of 39, "
-        "100 flops of 99."
+        "`env` speck must admit a member of 'a', but the nearest needs 40 bytes, 1 (2.56 %) over "
+        "39 and 100 flops, 1 (1.01 %) over 99."
     )
     with pytest.raises(InputError, match="`task` must be one of a, got 'b'"):
         sets.select("b", "watch")
@@ -105,13 +105,14 @@ def test_sentences():
         sets.select("a", "wach")
 
 
-def test_sentence_when_the_fewest_parameters_are_not_the_fewest_flops():
-    # The member with the fewest parameters is within this limit, and another within that one.
-    sets = made_sets([made(score(parameters=5, flops=200)), made(score(parameters=9, flops=50))])
+def test_the_nearest_is_that_with_the_smallest_largest_excess():
+    # The member with the fewest parameters is within one limit, and far beyond the other.
+    sets = made_sets([made(score(parameters=5, flops=200)), made(score(parameters=9, flops=66))])
     with pytest.raises(InputError) as refusal:
         sets.select("a", Environment("e", parameters=6, flops=60))
     assert str(refusal.value) == (
-        "`env` e must admit a member of 'a', but its smallest needs 200 flops of 60."
+        "`env` e must admit a member of 'a', but the nearest needs 9 parameters, 3 (50 %) over 6 "
+        "and 66 flops, 6 (10 %) over 60."
     )
 
 

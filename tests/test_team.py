@@ -6,9 +6,9 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_sets import made, made_sets, score
+from test_sets import made, made_sets, score, two_members
 
-from sosjax import Environment, InputError
+from sosjax import Environment, InputError, SetOfSets
 from sosjax.sets._team import team_numbers
 
 cost = st.integers(1, 9)
@@ -41,7 +41,7 @@ def ranked(sets, budget, weights):
     return found
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(asked())
 def test_a_team_is_the_best_of_all_teams(case):
     rows, limits, weights = case
@@ -52,4 +52,127 @@ def test_a_team_is_the_best_of_all_teams(case):
             team_numbers(sets, budget, weights)
         return
     numbers = tuple(team_numbers(sets, budget, weights))
-    assert dict((numbers, key) for key, numbers in teams)[numbers] == min(teams)[0]
+    assert {each: key for key, each in teams}[numbers] == min(teams)[0]
+
+
+def near_limits(seed):
+    """Make costs of 13 digits that differ in the last ones."""
+    flops = [10**12 + 7 * number + seed for number in range(6)]
+    return [
+        [score(1, 1, each + 1000 * task, 1 - number / 8) for number, each in enumerate(flops)]
+        for task in range(4)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_limits_are_exact_where_the_solver_has_a_tolerance(seed):
+    sets = near_limits(seed)
+    least = sum(min(one.flops for one in each) for each in sets)
+    for room in (0, 6, 7, 20, 35):
+        budget = Environment("all", flops=least + room)
+        numbers = tuple(team_numbers(sets, budget, [1.0] * 4))
+        teams = ranked(sets, budget, [1.0] * 4)
+        assert {each: key for key, each in teams}[numbers] == min(teams)[0]
+    with pytest.raises(InputError, match=r"needs [\d,]+ flops, 1 \(0.00 %\) over"):
+        team_numbers(sets, Environment("all", flops=least - 1), [1.0] * 4)
+
+
+@pytest.mark.parametrize("room", range(2, 9))
+def test_teams_that_only_the_tolerance_admits_are_ruled_out(room):
+    much = 10**13
+    sets = [[score(1, 1, 1, 0.5), score(1, 1, much + extra, 0.0)] for extra in (1, 2, 3)]
+    sets.append([score(1, 1, 1, 0.25), score(1, 1, much, 0.0)])
+    # Any two large ones exceed the limit by less than a share of 1e-12, or do not.
+    budget = Environment("all", flops=2 * much + room)
+    teams = {numbers: key for key, numbers in ranked(sets, budget, [1.0] * 4)}
+    assert teams[tuple(team_numbers(sets, budget, [1.0] * 4))] == min(teams.values())
+
+
+def three_tasks():
+    """Make sets in which 4 bytes fewer cost an error of 1/4, 1/8 and 1/16."""
+    tasks = [
+        made_sets([made(score(4, 4, error=0.25 * share)), made(score(8, 8, error=0.0))], [name])
+        for name, share in (("a", 1), ("b", 0.5), ("c", 0.25))
+    ]
+    return SetOfSets(tuple(sets.tasks[0] for sets in tasks), (Environment("hub", bytes=20),), {})
+
+
+def test_a_team():
+    team = three_tasks().team("hub")
+    assert team.numbers == {"a": 1, "b": 1, "c": 0} and team.error == 0.0625
+    assert team.costs == {"parameters": 20, "bytes": 20, "flops": 300}
+    assert [one.scores.bytes for one in team.members.values()] == [8, 8, 4]
+    assert team.weights == {"a": 1, "b": 1, "c": 1} and team.budget.name == "hub"
+
+
+def test_weights_and_tasks_of_a_team():
+    sets = three_tasks()
+    assert sets.team("hub", weights={"c": 9}).numbers == {"a": 1, "b": 0, "c": 1}
+    # What weighs nothing is as small as can be.
+    numbers = sets.team(Environment("all", bytes=99), weights={"a": 0}).numbers
+    assert numbers == {"a": 0, "b": 1, "c": 1}
+    team = sets.team(Environment("all", bytes=12), tasks=["c", "a"])
+    assert team.numbers == {"c": 0, "a": 1} and team.error == 0.0625
+
+
+def test_of_equal_members_a_team_has_the_first():
+    assert two_members().team(Environment("all", flops=999)).numbers == {"a": 0}
+    twice = made_sets([made(score(10)), made(score(10))])
+    assert twice.team(Environment("all", flops=999)).numbers == {"a": 0}
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (
+            lambda sets: sets.team(Environment("e", bytes=10)),
+            "`budget` e must admit a member for each of 3 tasks, but the smallest team needs 12 "
+            "bytes, 2 (20 %) over 10.",
+        ),
+        (
+            lambda sets: sets.team(Environment("e", bytes=10, parameters=8)),
+            "`budget` e must admit a member for each of 3 tasks, but the nearest team needs 12 "
+            "parameters, 4 (50 %) over 8 and 12 bytes, 2 (20 %) over 10.",
+        ),
+        (
+            lambda sets: sets.team("hob"),
+            "`env` must be one of hub, got 'hob' (did you mean 'hub'?).",
+        ),
+        (lambda sets: sets.team("hub", []), "`tasks` must name one or more tasks, got none."),
+        (lambda sets: sets.team("hub", ["d"]), "`tasks` must be one of a, b, c, got 'd'."),
+        (
+            lambda sets: sets.team("hub", ["a", "a"]),
+            "`tasks` must have different names, got twice: a.",
+        ),
+        (
+            lambda sets: sets.team("hub", ["a"], {"b": 1}),
+            "`weights` must be one of a, got 'b'.",
+        ),
+        (
+            lambda sets: sets.team("hub", weights={"a": -1}),
+            "`weights.a` must be a number at least 0, got -1.",
+        ),
+        (
+            lambda sets: sets.team("hub", weights={"a": float("nan")}),
+            "`weights.a` must be a number at least 0, got nan.",
+        ),
+        (
+            lambda sets: sets.team("hub", ["a"], {"a": 0}),
+            "`weights` must have one above 0, got only zeros.",
+        ),
+    ],
+)
+def test_bad_teams(asked, sentence):
+    with pytest.raises(InputError) as refusal:
+        asked(three_tasks())
+    assert str(refusal.value) == sentence
+
+
+def test_the_nearest_team_has_the_smallest_largest_excess():
+    # The one has few bytes and the other few FLOPs; neither fits, and the middle misses least.
+    members = [made(score(1, 10, 90)), made(score(1, 50, 50)), made(score(1, 90, 10))]
+    with pytest.raises(InputError) as refusal:
+        made_sets(members, ["a", "b"]).team(Environment("e", bytes=80, flops=80))
+    assert str(refusal.value).endswith(
+        "the nearest team needs 100 bytes, 20 (25 %) over 80 and 100 flops, 20 (25 %) over 80."
+    )
