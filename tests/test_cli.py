@@ -334,8 +334,8 @@ def test_select_prints_the_member(folder, monkeypatch, capsys):
     assert main(["select", "r", "--task", "tops", "--env", "watch"]) == 0
     rows = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
     assert {key: value.strip() for key, value in rows.items()} == {
-        "member": "tops/0",
         "task": "tops (Coat, Shirt)",
+        "member": "tops/0",
         "environment": "watch (bytes <= 16,000)",
         "parameters": "1,234",
         "bytes": "5,678",

@@ -21,6 +21,7 @@ from sosjax import (
     save_sets,
 )
 from sosjax.models._weights import load_arrays, save_arrays
+from sosjax.sets._store import load_scores
 
 NAMES = ("../../etc/x", "<script>alert(1)</script>", "a/b\\c", "früh & 🦊", 'quo"te')
 
@@ -189,6 +190,24 @@ def edited(folder, change):
     content = json.loads((folder / "sets.json").read_text())
     change(content)
     (folder / "sets.json").write_text(json.dumps(content))
+
+
+def test_scores_need_no_arrays(folder):
+    whole = load_sets(folder)
+    (folder / "sets.safetensors").unlink()
+    found = load_scores(folder)
+    assert [one.scores for one in found.tasks[0].members] == [
+        one.scores for one in whole.tasks[0].members
+    ]
+    assert (found.tasks[0].jack, found.facts) == (whole.tasks[0].jack, whole.facts)
+    assert found.tasks[0].members[0].masks == ()
+    for change, sentence in (
+        (lambda content: content["tasks"][0]["members"][0].pop("bytes"), "must be a whole"),
+        (lambda content: content.update(version=9), "must be of version 2, got 9"),
+    ):
+        edited(folder, change)
+        with pytest.raises(InputError, match=sentence):
+            load_scores(folder)
 
 
 def test_missing_and_foreign_files(folder):

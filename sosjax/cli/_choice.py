@@ -66,7 +66,6 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         help="a compromise of error and costs: error=2,flops=1",
     )
     one_of.add_argument("--at", metavar="COST=N", help="the largest at or below: parameters=20000")
-    with_examples(parser, EXAMPLES)
 
 
 def with_examples(parser: argparse.ArgumentParser, text: str) -> None:

@@ -89,7 +89,7 @@ def select(arguments: argparse.Namespace) -> None:
     if arguments.json:
         require(
             arguments.texts is None and not arguments.why,
-            "`--json` must be given without `--texts` and `--why`, which it has always: got one.",
+            "`--json` must be given without `--texts` and `--why`, got both.",
         )
         print_selection(arguments)
         return
@@ -98,9 +98,7 @@ def select(arguments: argparse.Namespace) -> None:
     sets = sets_of(place)
     number = chosen_number(sets, arguments, arguments.why)
     member = sets.task(arguments.task).members[number]
-    environment = environment_of(sets, arguments)
-    print(f"{'member':<18}{member_id(member.task, number)}")
-    print(_described(sets, member, environment))
+    print(_described(sets, member, number, environment_of(sets, arguments)))
     print(f"{'certificate':<18}{_certified(run, place, member)}")
     if arguments.texts is not None:
         print(f"{'test texts':<18}{_written(run, member, arguments.texts)}")
@@ -304,7 +302,9 @@ def _export_one(config: Config, sets: "SetOfSets", folder: Path) -> str | None:
     return None
 
 
-def _described(sets: "SetOfSets", member: "Member", environment: "Environment | None") -> str:
+def _described(
+    sets: "SetOfSets", member: "Member", number: int, environment: "Environment | None"
+) -> str:
     scores = member.scores
     groups = sets.facts["network"]["groups"]
     kept = [
@@ -313,9 +313,10 @@ def _described(sets: "SetOfSets", member: "Member", environment: "Environment | 
     ]
     limits = {} if environment is None else environment.limits
     within = ", ".join(f"{cost} <= {limit:,.0f}" for cost, limit in limits.items())
-    place = "any" if environment is None else f"{environment.name} ({within})"
+    place = "none" if environment is None else f"{environment.name} ({within})"
     rows = {
         "task": f"{member.task} ({', '.join(member.classes)})" if member.classes else member.task,
+        "member": member_id(member.task, number),
         "environment": place,
         **{cost: f"{value:,}" for cost, value in scores.costs.items()},
         "validation error": _measured(sets, member, "validation"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._errors import InputError
 from . import _commands, _selection
-from ._choice import add_choice, add_team
+from ._choice import EXAMPLES, add_choice, add_team, with_examples
 from ._cluster import leave
 
 FAILED = 2
@@ -177,6 +177,7 @@ def _add_readers(command: Callable[..., argparse.ArgumentParser]) -> None:
         "--why", action="store_true", help="show of every member why it was chosen or not"
     )
     select.add_argument("--json", action="store_true", help="print one JSON object instead")
+    with_examples(select, EXAMPLES)
     export.add_argument("--out", metavar="DIR", required=True, help="a new folder")
     add_team(command, _selection.team)
 

@@ -28,7 +28,7 @@ class Miss:
     @property
     def share(self) -> float:
         """By how much it is exceeded, as a share of the limit."""
-        return self.needs / self.limit - 1
+        return self.over / self.limit
 
     def __str__(self) -> str:
         """Return it in words: `1,200 bytes, 200 (20 %) over 1,000`."""
