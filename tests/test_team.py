@@ -88,6 +88,53 @@ def test_teams_that_only_the_tolerance_admits_are_ruled_out(room):
     assert teams[tuple(team_numbers(sets, budget, [1.0] * 4))] == min(teams.values())
 
 
+@pytest.mark.parametrize(
+    ("rows", "limits", "weights", "numbers"),
+    [
+        (  # With numbers up to 1e5 in rows and goal HiGHS takes the first of the last task.
+            [
+                [
+                    (5000000009, 7000000000, 48000000428, 5.8e-05),
+                    (48000000002, 45000000000, 8000000705, 2.36e-05),
+                    (34000000003, 28000000000, 29000000293, 0.0593),
+                ],
+                [(49000000008, 10000000000, 1000000177, 0.664)],
+                [
+                    (22000000001, 8000000000, 5000000724, 0.788),
+                    (11000000008, 18000000000, 14000000203, 9.36e-05),
+                ],
+            ],
+            {"parameters": 119000000010, "bytes": 72999999999, "flops": 63000000807},
+            [1.0, 0.001, 50.0],
+            [2, 0, 1],
+        ),
+        (  # And here it says that nothing fits.
+            [
+                [
+                    (37000000000, 24000000000, 3000000375, 6.2e-05),
+                    (3000000008, 21000000000, 36000000137, 1.7e-05),
+                    (48000000001, 48000000000, 6000000576, 0.358),
+                    (18000000009, 6000000000, 33000000359, 0.505),
+                    (41000000002, 47000000000, 16000000241, 0.768),
+                    (17000000000, 11000000000, 40000000286, 0.302),
+                ],
+                [
+                    (3000000003, 46000000000, 37000000502, 1.63e-05),
+                    (31000000009, 22000000000, 34000000639, 1.26e-05),
+                    (14000000008, 50000000000, 5000000059, 0.752),
+                ],
+            ],
+            {"parameters": 32000000016, "bytes": 61000000000, "flops": 53000000743},
+            [0.0, 0.001],
+            [5, 2],
+        ),
+    ],
+)
+def test_teams_that_the_solver_alone_gets_wrong(rows, limits, weights, numbers):
+    sets = [[score(*row) for row in each] for each in rows]
+    assert team_numbers(sets, Environment("all", **limits), weights) == numbers
+
+
 def three_tasks():
     """Make sets in which 4 bytes fewer cost an error of 1/4, 1/8 and 1/16."""
     tasks = [

@@ -10,8 +10,8 @@ from scipy.sparse import coo_array, csr_array, hstack
 Row = tuple[np.ndarray, float]
 """Values [C] of all columns, whose sum over the chosen ones has this upper limit."""
 
-SCALE = 1e5
-"""The largest number given to the solver: its tolerances, 1e-6, are then 1e-11 of that."""
+SCALES = ((1e4, 1e6), (1e3, 1e5))
+"""The largest number in a row and the largest loss for the solver, whose tolerances are 1e-6."""
 ROUNDING = 1e-12
 """What differences of sums may be wrong by, as a share of the largest number in them."""
 TINY = 1e-300
@@ -20,8 +20,10 @@ TINY = 1e-300
 def cheapest(losses: np.ndarray, rows: Sequence[Row], owners: np.ndarray) -> list[int] | None:
     """Return the columns, one of every owner, with the lowest sum of losses within every limit.
 
-    The solver allows limits to be exceeded by a tolerance. What it finds is therefore summed up
-    without rounding, and a choice that does exceed a limit is ruled out before it is asked again.
+    The solver works in floating point and is not taken at its word: in one of some thousand
+    programs with numbers of many digits it is wrong. What it finds is summed up without rounding,
+    and ruled out if it exceeds a limit. It is asked twice, with numbers scaled differently, for the
+    better of two choices; and where it finds none, for the one nearest to the limits.
 
     Args:
       losses: of the C columns [C].
@@ -31,6 +33,17 @@ def cheapest(losses: np.ndarray, rows: Sequence[Row], owners: np.ndarray) -> lis
     Returns:
       The columns, by owner; `None` where no choice is within the limits.
     """
+    found = [_choice(losses, rows, owners, *scales) for scales in SCALES]
+    good = [columns for columns in found if columns is not None]
+    if not good and all(limit > 0 for _, limit in rows):
+        good = [near for near in [smallest_excess(rows, owners)] if _fits(near, rows)]
+    return min(good, key=lambda columns: math.fsum(losses[columns]), default=None)
+
+
+def _choice(
+    losses: np.ndarray, rows: Sequence[Row], owners: np.ndarray, most: float, dearest: float
+) -> list[int] | None:
+    """Return what the solver finds, if it is within every limit."""
     usable, scaled = np.ones(len(owners), bool), []
     for values, limit in rows:
         above, left = _above_least(values, owners), limit - _least(values, owners)
@@ -38,21 +51,21 @@ def cheapest(losses: np.ndarray, rows: Sequence[Row], owners: np.ndarray) -> lis
         if left < 0:
             return None
         usable &= above <= left
-        scaled.append(above * (SCALE / max(left, TINY)))
+        scaled.append(above * (most / max(left, TINY)))
     if not all(usable[owners == owner].any() for owner in np.unique(owners)):
         return None
     places = np.flatnonzero(usable)
     constraints = [LinearConstraint(_one_each(owners[places]), 1, 1)]
-    constraints += [LinearConstraint(row[None, places], ub=SCALE) for row in scaled]
+    constraints += [LinearConstraint(row[None, places], ub=most) for row in scaled]
     goal = _above_least(losses, owners)[places]
-    goal *= SCALE / max(goal.max(), TINY)
+    goal *= dearest / max(goal.max(), TINY)
     while True:
         found = _solved(goal, np.ones(len(places)), constraints)
         if found is None:
             return None
         chosen = _chosen(found, owners[places])
         columns = [int(places[place]) for place in chosen]
-        if all(math.fsum(values[columns]) <= limit for values, limit in rows):
+        if _fits(columns, rows):
             return columns
         ruled_out = np.zeros((1, len(places)))
         ruled_out[0, chosen] = 1
@@ -84,6 +97,10 @@ def smallest_excess(rows: Sequence[Row], owners: np.ndarray) -> list[int]:
     )
     assert found is not None
     return _chosen(found[:-1], owners)
+
+
+def _fits(columns: list[int], rows: Sequence[Row]) -> bool:
+    return all(math.fsum(values[columns]) <= limit for values, limit in rows)
 
 
 def _one_each(owners: np.ndarray) -> csr_array:

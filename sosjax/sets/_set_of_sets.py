@@ -123,7 +123,7 @@ class SetOfSets:
     ) -> Team:
         """Return the best members of several tasks under one total budget.
 
-        The weighted sum of validation errors is the lowest there is, not an approximation.
+        The weighted sum of validation errors is the lowest there is, by an integer program.
 
         Example:
           `sets.team(sosjax.Environment("hub", bytes=100_000), weights={"shoes": 2})`
