@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import InputError, require
 from .._files import write_whole
-from ..report._number import measured
 from ._cluster import join
 from ._config import Config, example_text, parse_config, read_config, with_seed
+from ._parser import DEMO
 from ._runs import (
     CONFIG_NAME,
     FIDELITY,
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from ..sets._set_of_sets import SetOfSets
 
 # JAX takes seconds to import, so it is imported where it is needed: inside the functions.
-
-DEMO = "sosjax-demo"
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -316,6 +314,8 @@ def _described(sets: "SetOfSets", member: "Member", environment: str) -> str:
 
 def _measured(sets: "SetOfSets", member: "Member", part: str) -> str:
     """Return an error in percent, and in its own unit if it has one."""
+    from ..report._number import measured
+
     error = getattr(member.scores, f"{part}_error")
     unit = sets.facts.get("units", {}).get(member.task, {}).get(part)
     own = measured(error, sets.facts.get("kind", "classes"), unit)
