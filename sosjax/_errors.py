@@ -1,10 +1,15 @@
 """The one exception for bad input, and the sentences shared by several rooms."""
 
 import difflib
+import math
 from collections.abc import Iterable
-from typing import Any
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
+
+# What refuses a wrong command needs no numpy, which takes longer to import than all else here.
 
 
 class InputError(ValueError):
@@ -59,19 +64,20 @@ def require_unique(argument: str, names: Iterable[str]) -> None:
 
 
 def require_number(
-    argument: str, value: Any, low: float, high: float = np.inf, whole: bool = False
+    argument: str, value: Any, low: float, high: float = math.inf, whole: bool = False
 ) -> None:
     """Refuse a value that is not a finite number in [low, high], whole if asked."""
     kind = "whole number" if whole else "number"
-    types = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    good = isinstance(value, types) and not isinstance(value, bool)
-    good = good and bool(np.isfinite(value)) and low <= value <= high
-    bound = f"at least {low:g}" if high == np.inf else f"from {low:g} to {high:g}"
+    good = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    good = good and math.isfinite(value) and low <= float(value) <= high
+    bound = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
     require(good, f"`{argument}` must be a {kind} {bound}, got {value!r}.")
 
 
-def require_finite(argument: str, array: np.ndarray) -> None:
+def require_finite(argument: str, array: "np.ndarray") -> None:
     """Refuse an array with NaN or infinity, naming how many and where the first is."""
+    import numpy as np
+
     if array.dtype.kind not in "fcV":  # bfloat16 and its like are of kind V
         return
     bad = ~np.isfinite(array)

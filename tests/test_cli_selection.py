@@ -160,11 +160,6 @@ def test_export_takes_the_same_choice(run, capsys, monkeypatch):
     assert asked == [1000, 2000, 4000]
 
 
-def test_help_shows_examples(capsys):
-    for command in ("select", "team"):
-        assert f"examples:\n  sosjax {command} my-run" in said(capsys, command, "--help")
-
-
 def test_an_environment_in_a_file(tmp_path, capsys):
     path = tmp_path / "phone.toml"
     path.write_text("flops = 10e3\n")
@@ -312,11 +307,7 @@ def test_refused_teams(options, sentence, capsys):
 )
 def test_choosing_imports_no_jax(command, run):
     code = (
-        "import sys, importlib.util, types\n"
-        "spec = importlib.util.find_spec('sosjax')\n"
-        # Whatever the package's front door imports is not the command's doing.
-        "door = types.ModuleType('sosjax'); door.__path__ = spec.submodule_search_locations\n"
-        "sys.modules['sosjax'] = door\n"
+        "import sys\n"
         "from sosjax.cli import main\n"
         f"assert main({command}) == 0\n"
         "assert 'jax' not in sys.modules\n"

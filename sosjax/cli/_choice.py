@@ -2,7 +2,7 @@
 
 import argparse
 import tomllib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,21 +18,6 @@ COSTS = ("parameters", "bytes", "flops")
 """The costs that have an option of their own for a limit."""
 OWN = "as asked"
 """How an environment of limits on the command line is called."""
-
-EXAMPLES = """\
-examples:
-  sosjax select my-run --task tops --env watch           the lowest validation error that fits
-  sosjax select my-run --task tops --bytes 64e3 --why    limits of your own; why not the others
-  sosjax select my-run --task tops --env phone.toml      a file: name = "phone", flops = 2e6
-  sosjax select my-run --task tops --knee flops          where more FLOPs begin to help less
-  sosjax select my-run --task tops --weights error=2,bytes=1
-  sosjax select my-run --task tops --at parameters=20000 --json"""
-
-TEAM_EXAMPLES = """\
-examples:
-  sosjax team my-run --bytes 100e3                       a member for every task, in 100 kB
-  sosjax team my-run --env hub --tasks tops,shoes        the limits of an environment, for all
-  sosjax team my-run --bytes 1e5 --flops 4e6 --weights tops=3 --json"""
 
 
 def number(text: str) -> float:
@@ -68,9 +53,15 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     one_of.add_argument("--at", metavar="COST=N", help="the largest at or below: parameters=20000")
 
 
-def with_examples(parser: argparse.ArgumentParser, text: str) -> None:
-    """Let a command's help end in examples."""
-    parser.epilog, parser.formatter_class = text, argparse.RawDescriptionHelpFormatter
+def add_team(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which members a team has, and what they may cost in all."""
+    add_limits(parser, "the sum over all members")
+    parser.add_argument(
+        "--tasks", action="append", metavar="A,B,...", help="the tasks (default: all)"
+    )
+    parser.add_argument(
+        "--weights", action="append", metavar="TASK=W,...", help="of their errors (default: 1 each)"
+    )
 
 
 def environment_of(sets: "SetOfSets", arguments: argparse.Namespace) -> Environment | None:
@@ -173,21 +164,3 @@ def _environment_in(path: Path) -> Environment:
         raise InputError(f"{path} must be TOML, got a mistake: {error}.") from None
     require_keys("environments", table, f" in {path}")
     return Environment(**{"name": path.stem, **table})
-
-
-def add_team(command: Callable[..., argparse.ArgumentParser], action: Callable[..., None]) -> None:
-    """Add the command `team`."""
-    parser = command("team", action, "show the best members of several tasks in one total budget")
-    parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
-    add_limits(parser, "the sum over all members")
-    parser.add_argument(
-        "--tasks", action="append", metavar="A,B,...", help="the tasks (default: all)"
-    )
-    parser.add_argument(
-        "--weights", action="append", metavar="TASK=W,...", help="of their errors (default: 1 each)"
-    )
-    parser.add_argument(
-        "--unrecovered", action="store_true", help="the sets as found, where they were recovered"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
-    with_examples(parser, TEAM_EXAMPLES)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import InputError, require
 from .._files import write_whole
-from ..report._number import measured
 from ._choice import environment_of
 from ._cluster import join
 from ._config import Config, example_text, parse_config, read_config, with_seed
+from ._parser import DEMO
 from ._runs import (
     CONFIG_NAME,
     FIDELITY,
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from ..sets._set_of_sets import SetOfSets
 
 # JAX takes seconds to import, so it is imported where it is needed: inside the functions.
-
-DEMO = "sosjax-demo"
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -330,6 +328,8 @@ def _described(
 
 def _measured(sets: "SetOfSets", member: "Member", part: str) -> str:
     """Return an error in percent, and in its own unit if it has one."""
+    from ..report._number import measured
+
     error = getattr(member.scores, f"{part}_error")
     unit = sets.facts.get("units", {}).get(member.task, {}).get(part)
     own = measured(error, sets.facts.get("kind", "classes"), unit)

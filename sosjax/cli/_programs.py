@@ -10,6 +10,7 @@ from typing import Any, final
 MOST = 2 * 2**30
 """Bytes of programs that are kept; beyond, the oldest go."""
 FOLDER = "jax_compilation_cache_dir"
+ENABLED = "jax_enable_compilation_cache"
 BRIEFEST = "jax_persistent_cache_min_compile_time_secs"
 
 
@@ -32,6 +33,22 @@ def keep_programs() -> None:
     jax.config.update(FOLDER, str(folder))
     if BRIEFEST.upper() not in os.environ:
         jax.config.update(BRIEFEST, 0.0)  # a search has many small programs
+
+
+def kept_programs() -> dict[str, Any]:
+    """Return the `folder` that JAX keeps programs in (`None`: none), how many and their `bytes`."""
+    import jax
+
+    folder = getattr(jax.config, FOLDER)
+    if not folder or not getattr(jax.config, ENABLED):
+        return {"folder": None, "programs": 0, "bytes": 0}
+    files = [one for one in Path(folder).glob("*") if one.is_file()]
+    programs = sum(not one.name.endswith("-atime") for one in files)
+    return {
+        "folder": str(folder),
+        "programs": programs,
+        "bytes": sum(one.stat().st_size for one in files),
+    }
 
 
 def processor() -> str:

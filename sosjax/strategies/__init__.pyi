@@ -1,0 +1,12 @@
+from ._adaptive_de import AdaptiveDE as AdaptiveDE
+from ._decomposition import Decomposition as Decomposition
+from ._evosax import ALGORITHMS as ALGORITHMS
+from ._mfea import MFEA as MFEA
+from ._mfea2 import MFEA2 as MFEA2
+from ._mo_mfea import MOMFEA as MOMFEA
+from ._mo_mfea2 import MOMFEA2 as MOMFEA2
+from ._nsga2 import NSGA2 as NSGA2
+from ._random import RandomSearch as RandomSearch
+from ._rmp import learn_rmp as learn_rmp
+from ._strategy import AbstractStrategy as AbstractStrategy
+from ._strategy import State as State
