@@ -59,6 +59,7 @@ def parser(version: str) -> argparse.ArgumentParser:
 
     _add_searches(add)
     _add_recovery(add)
+    _add_selection(add)
     _add_readers(add)
     _add_comforts(add)
     return parser
@@ -142,7 +143,7 @@ def _add_recovery(add: Add) -> None:
     _add_quiet(fidelity, "page")
 
 
-def _add_readers(add: Add) -> None:
+def _add_selection(add: Add) -> None:
     select = add(
         "select",
         "_commands.select",
@@ -162,6 +163,23 @@ def _add_readers(add: Add) -> None:
         "my-run --env hub --tasks tops,shoes      # the limits of an environment, for all",
         "my-run --bytes 1e5 --flops 4e6 --weights tops=3 --json",
     )
+    for parser in (select, team):
+        _add_run(parser)
+        parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    add_choice(select)
+    select.add_argument(
+        "--why", action="store_true", help="show of every member why it was chosen or not"
+    )
+    select.add_argument(
+        "--texts",
+        type=int,
+        metavar="N",
+        help="write the translations of N test sentences and tell BLEU and chrF",
+    )
+    add_team(team)
+
+
+def _add_readers(add: Add) -> None:
     export = add(
         "export",
         "_commands.export",
@@ -176,28 +194,19 @@ def _add_readers(add: Add) -> None:
         "my-run",
         "my-run --unrecovered",
     )
-    for parser in (select, team, export, report):
-        parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
-        parser.add_argument(
-            "--unrecovered",
-            action="store_true",
-            help="the sets as they were found, where they were recovered",
-        )
-    for parser in (select, export):
-        add_choice(parser)
-    add_team(team)
-    select.add_argument(
-        "--texts",
-        type=int,
-        metavar="N",
-        help="write the translations of N test sentences and tell BLEU and chrF",
-    )
-    select.add_argument(
-        "--why", action="store_true", help="show of every member why it was chosen or not"
-    )
-    for parser in (select, team):
-        parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    for parser in (export, report):
+        _add_run(parser)
+    add_choice(export)
     export.add_argument("--out", metavar="DIR", required=True, help="a new folder")
+
+
+def _add_run(parser: Any) -> None:
+    parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
+    parser.add_argument(
+        "--unrecovered",
+        action="store_true",
+        help="the sets as they were found, where they were recovered",
+    )
 
 
 def _add_comforts(add: Add) -> None:
