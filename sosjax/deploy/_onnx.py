@@ -5,12 +5,13 @@ import logging
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Literal
 
 from ._formats import FormatError
 
@@ -29,7 +30,6 @@ def onnx_bytes(equations: ClosedJaxpr) -> bytes:
     Raises:
       FormatError: jax2onnx has no ONNX for it; its primitive is named.
     """
-    function = jaxpr_as_fun(equations)
     (row,) = equations.in_avals
     example = jax.ShapeDtypeStruct(row.shape, row.dtype)
     with _undisturbed():
@@ -37,7 +37,7 @@ def onnx_bytes(equations: ClosedJaxpr) -> bytes:
 
         try:
             model = to_onnx(
-                lambda inputs: function(inputs)[0],
+                partial(_run, equations),
                 [example],
                 opset=OPSET,
                 model_name="sosjax",
@@ -57,6 +57,47 @@ def onnx_network(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     options.log_severity_level = 3  # errors alone
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return lambda inputs: session.run(None, {"inputs": np.asarray(inputs)})[0]
+
+
+def _run(equations: ClosedJaxpr, inputs: Any) -> Any:
+    """Return the logits; windows over images are written so that onnxruntime can run them."""
+    jaxpr = equations.jaxpr
+    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*equations.consts, inputs), strict=True))
+
+    def value(place: Any) -> Any:
+        return place.val if isinstance(place, Literal) else values[place]
+
+    for equation in jaxpr.eqns:
+        reads = [value(place) for place in equation.invars]
+        if equation.primitive.name == "reduce_window_max" and reads[0].ndim == 4:
+            written = [_largest(reads[0], equation.params)]
+        else:
+            params = equation.primitive.get_bind_params(equation.params)
+            written = equation.primitive.bind(*reads, **params)
+            written = written if equation.primitive.multiple_results else [written]
+        values |= dict(zip(equation.outvars, written, strict=True))
+    (output,) = jaxpr.outvars
+    return value(output)
+
+
+def _largest(images: jax.Array, params: dict[str, Any]) -> jax.Array:
+    """Return maxima over windows of images [B, H, W, C].
+
+    jax2onnx makes a pooling over as many axes as there are, and onnxruntime pools over three at
+    most: so images and channels become one axis.
+    """
+    sizes, steps, pads = (
+        params[name] for name in ("window_dimensions", "window_strides", "padding")
+    )
+    plain = params["base_dilation"] == params["window_dilation"] == (1, 1, 1, 1)
+    if not plain or sizes[0] != 1 or sizes[3] != 1 or (*pads[0], *pads[3]) != (0, 0, 0, 0):
+        return jax.lax.reduce_window_max_p.bind(images, **params)
+    batch, height, width, channels = images.shape
+    rows = images.transpose(0, 3, 1, 2).reshape(-1, height, width)
+    found = jax.lax.reduce_window(
+        rows, -np.inf, jax.lax.max, (1, *sizes[1:3]), (1, *steps[1:3]), ((0, 0), *pads[1:3])
+    )
+    return found.reshape(batch, channels, *found.shape[1:]).transpose(0, 2, 3, 1)
 
 
 def _sentence(error: Exception) -> str:

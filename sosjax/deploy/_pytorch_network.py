@@ -67,7 +67,7 @@ class Network(nn.Module):
         if f"{name}.running_mean" in tensors:
             return nn.BatchNorm2d(len(weight))
         if weight.ndim == 1:
-            return nn.LayerNorm(len(weight), eps=self.config["epsilon"])
+            return nn.LayerNorm(len(weight), eps=self.config.get("epsilon", 1e-5))
         if name.endswith(("_embeddings", "shared")):
             return nn.Embedding(weight.shape[0], weight.shape[1])
         return nn.Linear(weight.shape[1], weight.shape[0], bias=bias)
