@@ -172,6 +172,19 @@ def _add_readers(command: Callable[..., argparse.ArgumentParser]) -> None:
         help="write the translations of N test sentences and tell BLEU and chrF",
     )
     export.add_argument("--out", metavar="DIR", required=True, help="a new folder")
+    export.add_argument(
+        "--format",
+        metavar="F",
+        action="append",
+        default=[],
+        help="beside safetensors and StableHLO, which are always written: onnx, pytorch; may be "
+        "given again, or as a list with commas",
+    )
+    export.add_argument(
+        "--int8",
+        action="store_true",
+        help="store matrices as int8, with a scale for each output, and tell the test error",
+    )
 
 
 def _version() -> str:

@@ -39,6 +39,7 @@ def asked_formats(formats: Sequence[str], argument: str = "formats") -> tuple[st
     )
     for name in formats:
         require_known(argument, name, FORMATS)
+    for name in formats:
         libraries, extra = _NEEDED.get(name, ((), ""))
         missing = [one for one in libraries if importlib.util.find_spec(one) is None]
         require(
