@@ -9,11 +9,12 @@ import pytest
 from members import drawn_masks, made, tiny
 from problem import ENVIRONMENTS, found, make_mlp, network
 
-from sosjax import InputError, Jat, export
+from sosjax import InputError, Jat, export, load
+from sosjax.cli._model_choice import model_choice
 from sosjax.deploy import _export as exporting
 from sosjax.deploy._card import plain
 from sosjax.deploy._reload import Reloaded
-from sosjax.models import jat_of
+from sosjax.models import jat_of, save
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +78,7 @@ def test_names_of_the_user_do_nothing_in_a_card(tmp_path):
     member = replace(member, task=nasty, classes=("a|b", "<img src=x>", "$x$"))
     export(network(), member, tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text()
-    assert "<" not in re.sub(r"\\<", "", text) and "](" not in text
+    assert "<" not in re.sub(r"\\<", "", text) and not re.search(r"(?<!\\)\]\(", text)
     assert "a\\|b, \\<img src=x\\>, \\$x\\$" in text
     assert plain("a\nb  c") == "a b c"
     assert plain("_*x*_") == "\\_\\*x\\*\\_"
@@ -115,3 +116,12 @@ def test_license_and_source_are_printable_texts(key):
     jat = make_mlp(**{key: "MIT"})
     assert isinstance(jat, Jat) and getattr(jat, key) == "MIT"
     assert getattr(jat.with_params(jat.params), key) == "MIT"
+
+
+def test_license_and_source_of_a_configuration_reach_the_network(tmp_path, monkeypatch):
+    save(tmp_path / "net.safetensors", network())
+    table = {"path": "net.safetensors", "license": "mit", "source": "https://example.org"}
+    monkeypatch.setattr("sosjax.cli._model_choice.keep_programs", lambda: None)
+    jat = model_choice(table, tmp_path).load()
+    assert (jat.license, jat.source) == ("mit", "https://example.org")
+    assert load(tmp_path / "net.safetensors").source is None

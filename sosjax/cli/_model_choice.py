@@ -54,7 +54,7 @@ class ModelChoice:
 
         if self.path is None:
             return fashion_resnet(**self.removal)
-        about = self.removal | self.origin | self.options
+        about: dict[str, Any] = self.removal | self.origin | self.options
         return load(self.path, family=self.family, name=self.name, **about)
 
 

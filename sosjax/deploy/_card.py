@@ -15,7 +15,7 @@ from ..sets._set_of_sets import SetOfSets
 from ..tasks._dataset import Dataset
 from ._snippets import snippets
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$-])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
 _MEASURES = {
     "classes": "error: the share of wrong answers",
     "values": "unexplained variance: 1 - R2",
@@ -167,7 +167,8 @@ def _rounded(found: Mapping[str, Any] | None) -> list[str]:
     text = (
         f"Stored as int8 with a scale for each output: {found['bytes']:,} bytes of weights in the "
         f"place of {found['float32_bytes']:,}; logits differ from those in float32 by at most "
-        f"{found['relative']:.1e} of the largest."
+        f"{found['relative']:.1e} of the largest. The certificate compares the member in float32; "
+        "what is loaded again is compared with what int8 made of it."
     )
     if "test_error" in found:
         text += (
