@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ from sosjax.deploy import _formats, _reload
 from sosjax.deploy._accuracy import error_on_test
 from sosjax.deploy._channels import output_channels
 from sosjax.deploy._formats import asked_formats
+from sosjax.deploy._onnx import _run
 from sosjax.deploy._reload import Reloaded
 from sosjax.deploy._stored import stored
 from sosjax.deploy._told import told
@@ -71,6 +73,26 @@ def test_onnx_gives_what_the_member_does(tmp_path):
         assert all(time > 0 for time in told_of[name]["latency_ms"].values())
     size = (tmp_path / "out" / "network.onnx").stat().st_size
     assert f"onnx (opset 18): {size:,} bytes on disk, " in told(tmp_path / "out")
+
+
+@pytest.mark.parametrize("window", [(1, 3, 3, 1), (1, 1, 3, 2), (1, 2, 1, 1), (1, 1, 1, 1)])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_maxima_over_windows_in_any_layout(window, dilation):
+    rows = jnp.asarray(np.random.default_rng(0).normal(size=(2, 7, 6, 5)), np.float32)
+    wide = [size > 1 for size in window]
+    steps, pads = ([2 if one else 1 for one in wide], [(1, 0) if one else (0, 0) for one in wide])
+    dilations = [dilation if one else 1 for one in wide]
+
+    def pooled(array):
+        given = (window, steps, pads, None, dilations)
+        return jax.lax.reduce_window(array, -np.inf, jax.lax.max, *given)
+
+    equations = jax.make_jaxpr(pooled)(rows)
+    np.testing.assert_array_equal(_run(equations, rows), pooled(rows))
+    inner = jax.make_jaxpr(partial(_run, equations))(rows).eqns
+    ranks = [one.invars[0].aval.ndim for one in inner if "window" in one.primitive.name]
+    # onnxruntime pools over three axes at most.
+    assert ranks == [4 if (dilation == 2 and any(wide)) or not any(wide) else 1 + sum(wide)]
 
 
 def test_a_primitive_without_onnx_is_named_and_the_rest_is_written(tmp_path, unchecked):
@@ -216,9 +238,10 @@ def test_scales_lie_along_the_outputs_in_any_layout():
     def apply(params, tokens):
         rows = params["table"][tokens].mean(1)
         hidden = jax.nn.relu(jnp.einsum("bi,oi->bo", rows, params["rows out"]))
-        return hidden @ params["head"] + params["bias"]
+        return hidden @ params["head"] + params["bias"] + params["wide"].reshape(1, 5)
 
     shapes = {"table": (30, 8), "rows out": (12, 8), "head": (12, 5), "bias": (5,)}
+    shapes |= {"wide": (5, 1, 1)}
     params = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
     from sosjax.deploy._network import Network
 

@@ -41,8 +41,10 @@ def output_channels(network: Network, example: jax.ShapeDtypeStruct) -> dict[str
                 looked.setdefault(leaf, tuple(sorted({axes[axis] for axis in rows} - {None})))
     found = {}
     for name, leaf in named_leaves(network.params).items():
-        channels = summed.get(name) or looked.get(name) or (np.ndim(leaf) - 1,)
-        if _is_worth(leaf, channels):
+        channels = summed.get(name) or looked.get(name)
+        if channels is None and sum(size > 1 for size in leaf.shape) > 1:  # no bias [C, 1, 1]
+            channels = (leaf.ndim - 1,)
+        if channels is not None and _is_worth(leaf, channels):
             found[name] = channels
     return found
 

@@ -69,7 +69,7 @@ def _run(equations: ClosedJaxpr, inputs: Any) -> Any:
 
     for equation in jaxpr.eqns:
         reads = [value(place) for place in equation.invars]
-        if equation.primitive.name == "reduce_window_max" and reads[0].ndim == 4:
+        if equation.primitive.name == "reduce_window_max" and reads[0].ndim > 3:
             written = [_largest(reads[0], equation.params)]
         else:
             params = equation.primitive.get_bind_params(equation.params)
@@ -80,31 +80,35 @@ def _run(equations: ClosedJaxpr, inputs: Any) -> Any:
     return value(output)
 
 
-def _largest(images: jax.Array, params: dict[str, Any]) -> jax.Array:
-    """Return maxima over windows of images [B, H, W, C].
+def _largest(array: jax.Array, params: dict[str, Any]) -> jax.Array:
+    """Return maxima over windows of one or two axes, those of images in any layout.
 
     jax2onnx makes a pooling over as many axes as there are, and onnxruntime pools over three at
-    most: so images and channels become one axis.
+    most: so all other axes become one.
     """
     sizes, steps, pads = (
         params[name] for name in ("window_dimensions", "window_strides", "padding")
     )
-    plain = params["base_dilation"] == params["window_dilation"] == (1, 1, 1, 1)
-    if not plain or sizes[0] != 1 or sizes[3] != 1 or (*pads[0], *pads[3]) != (0, 0, 0, 0):
-        return jax.lax.reduce_window_max_p.bind(images, **params)
-    batch, height, width, channels = images.shape
-    rows = images.transpose(0, 3, 1, 2).reshape(-1, height, width)
-    found = jax.lax.reduce_window(
-        rows, -np.inf, jax.lax.max, (1, *sizes[1:3]), (1, *steps[1:3]), ((0, 0), *pads[1:3])
-    )
-    return found.reshape(batch, channels, *found.shape[1:]).transpose(0, 2, 3, 1)
+    windows = list(zip(sizes, steps, pads, strict=True))
+    moved = [axis for axis, window in enumerate(windows) if window != (1, 1, (0, 0))]
+    dilated = {*params["base_dilation"], *params["window_dilation"]} != {1}
+    if dilated or not 1 <= len(moved) <= 2:
+        return jax.lax.reduce_window_max_p.bind(array, **params)
+    order = [axis for axis in range(array.ndim) if axis not in moved] + moved
+    turned = array.transpose(order)
+    outer = turned.shape[: -len(moved)]
+    size, step, pad = zip((1, 1, (0, 0)), *(windows[axis] for axis in moved), strict=True)
+    rows = turned.reshape(-1, *turned.shape[-len(moved) :])
+    found = jax.lax.reduce_window(rows, -np.inf, jax.lax.max, size, step, pad)
+    return found.reshape(*outer, *found.shape[1:]).transpose(np.argsort(order).tolist())
 
 
 def _sentence(error: Exception) -> str:
     said = " ".join(str(error).split())[:200].rstrip(".")
     # Whatever fails does so for an equation: that of the innermost frame that has one.
-    frames = [frame.f_locals.get("eqn") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    names = [str(getattr(one, "primitive")) for one in frames if hasattr(one, "primitive")]  # noqa: B009
+    frames = traceback.walk_tb(error.__traceback__)
+    found: list[Any] = [frame.f_locals.get("eqn") for frame, _ in frames]
+    names = [str(one.primitive) for one in found if hasattr(one, "primitive")]
     if not names:
         return f"jax2onnx cannot write the network: {type(error).__name__}: {said}."
     return f"jax2onnx cannot write JAX's primitive {names[-1]!r} in opset {OPSET}: {said}."
