@@ -23,6 +23,7 @@ from sosjax.deploy import _formats, _reload
 from sosjax.deploy._accuracy import error_on_test
 from sosjax.deploy._channels import output_channels
 from sosjax.deploy._formats import asked_formats
+from sosjax.deploy._network import Network
 from sosjax.deploy._onnx import _run
 from sosjax.deploy._reload import Reloaded
 from sosjax.deploy._stored import stored
@@ -243,8 +244,6 @@ def test_scales_lie_along_the_outputs_in_any_layout():
     shapes = {"table": (30, 8), "rows out": (12, 8), "head": (12, 5), "bias": (5,)}
     shapes |= {"wide": (5, 1, 1)}
     params = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
-    from sosjax.deploy._network import Network
-
     channels = output_channels(Network(apply, params, ()), jax.ShapeDtypeStruct((4,), np.int32))
     assert channels == {"table": (0,), "rows out": (0,), "head": (1,)}
     net = shrink(network(), found().tasks[0].members[-1])
