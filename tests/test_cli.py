@@ -63,9 +63,9 @@ def searched(monkeypatch):
     monkeypatch.setattr(commands, "_resume", lambda config, folder, quiet: asked.append(config))
     monkeypatch.setattr(commands, "_show", lambda folder, quiet, *_: print(folder / "report.html"))
 
-    def exported(config, member, folder):
+    def exported(config, member, folder, **about):
         folder.mkdir()
-        return f"export: {folder}"
+        return f"export: {folder}", {}
 
     monkeypatch.setattr(commands, "_export", exported)
     return asked
@@ -371,6 +371,39 @@ def test_export_needs_a_new_folder(folder, searched, monkeypatch, capsys):
     assert main(arguments) == 0
     assert capsys.readouterr().out == "export: new\n"
     assert failure(capsys, *arguments).startswith("`--out` must be new")
+
+
+def test_export_says_what_could_not_be_written(folder, monkeypatch, capsys):
+    made_run(folder / "r")
+    asked = []
+
+    def exported(config, member, folder, **about):
+        asked.append(about)
+        return f"export: {folder}", {"onnx": "no ONNX for 'x'."}
+
+    monkeypatch.setattr(commands, "_export", exported)
+    monkeypatch.setattr(commands, "sets_of", sets_on_disk())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    arguments = ["export", "r", "--task", "tops", "--env", "watch", "--int8", "--out", "new"]
+    assert main([*arguments, "--format", "pytorch, safetensors", "--format", "onnx"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "export: new\n"
+    assert err == (
+        "sosjax: error: `--format` must name what can hold this member, got onnx: no ONNX for "
+        "'x'; the other formats are in new.\n"
+    )
+    (about,) = asked
+    assert about["formats"] == ("onnx", "pytorch") and about["quantize"] == "int8"
+    assert about["environment"].limits == {"bytes": 16000}
+
+
+@pytest.mark.parametrize("asked", ["tflite", "onnx,tflite", ""])
+def test_a_format_that_is_unknown_is_refused_first(asked, folder, capsys):
+    arguments = ["export", "nowhere", "--task", "t", "--env", "e", "--out", "new"]
+    assert failure(capsys, *arguments, "--format", asked) == (
+        "`--format` must be one of safetensors, stablehlo, onnx, pytorch, got "
+        f"{asked.split(',')[-1]!r}."
+    )
 
 
 def line(generation, seconds, total=20, **volumes):

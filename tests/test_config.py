@@ -206,6 +206,7 @@ def test_bad_whole(text, wanted, tmp_path):
     ("text", "wanted"),
     [
         (MODEL + "family = 'bert'\n", "`model.family` must be left out unless `model.path` is"),
+        (MODEL + "license = 'mit'\n", "`model.license` must be left out unless `model.path` is"),
         (MODEL + "weights = 'w'\n", "`model.weights` is not a known key: it must be one of"),
         ("[model]\nname = 'resnet'\n", "`model.name` must be one of fashion-resnet, got 'resnet'"),
         (OWN.replace('"w"', '"v"'), "must be a folder or a weights file, got no such path: "),

@@ -37,7 +37,9 @@ from sosjax import (
 )
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.deploy import _export as exporting
+from sosjax.deploy import _reload as reloading
 from sosjax.deploy._certify import kept_certificate
+from sosjax.deploy._reload import Reloaded
 from sosjax.graph._shrink import Shrunk
 from sosjax.graph._subject import Subject
 
@@ -212,6 +214,7 @@ def copied(exported, tmp_path):
 
 def test_export_holds_all_that_is_needed(exported):
     assert sorted(path.name for path in exported.parent.rglob("*")) == [
+        "README.md",
         "architecture.json",
         "check.safetensors",
         "function.stablehlo",
@@ -274,11 +277,11 @@ def test_export_is_whole_or_not_at_all(failure, tmp_path, monkeypatch):
 
 def test_export_that_differs_when_loaded_again_is_refused(copied):
     content = json.loads((copied / "architecture.json").read_text())
-    assert set(exporting.differences(copied)) == {"stablehlo", "safetensors", "architecture"}
+    assert set(reloading.differences(copied)) == {"stablehlo", "safetensors", "architecture"}
     check = copied / "check.safetensors"
-    arrays, _ = exporting.load_arrays(check)
+    arrays, _ = reloading.load_arrays(check)
     exporting.save_arrays(check, arrays | {"logits": arrays["logits"] + 1})
-    assert exporting.differences(copied)["safetensors"] == pytest.approx(1, abs=1e-3)
+    assert reloading.differences(copied)["safetensors"] == pytest.approx(1, abs=1e-3)
     assert content["architecture"]["family"] == "resnet"
     with pytest.raises(RuntimeError, match="The export gives other outputs when loaded again"):
         exporting.verify_in_fresh_process(copied)
@@ -311,7 +314,7 @@ def test_a_flipped_bit_is_noticed(name, copied):
     loading = {
         "network": load_stablehlo,
         "weights": load_network,
-        "function": exporting.differences,
+        "function": reloading.differences,
     }[name.split(".")[0]]
     with pytest.raises(InputError) as refusal:
         loading(copied)
@@ -439,7 +442,7 @@ def test_what_the_user_protects_stays_whole_when_loaded(rules, tmp_path):
 
 
 def test_names_never_become_paths(tmp_path, monkeypatch):
-    monkeypatch.setattr(exporting, "verify_in_fresh_process", lambda folder: {})
+    monkeypatch.setattr(exporting, "verify_in_fresh_process", lambda folder: Reloaded({}, {}, {}))
     member = replace(smallest(), task="../../x", classes=("<b>", "/etc", ".."))
     export(network(), member, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -104,15 +104,28 @@ def select(arguments: argparse.Namespace) -> None:
 
 def export(arguments: argparse.Namespace) -> None:
     """Write the member of a task for an environment to a folder of its own."""
+    from ..deploy._formats import asked_formats
+
     folder = Path(arguments.out)
+    names = [name.strip() for text in arguments.format for name in text.split(",")]
+    asked: dict[str, Any] = {"formats": asked_formats(names, "--format")}
+    asked |= {"quantize": "int8" if arguments.int8 else None}
     _require_new("--out", folder)
     run = Path(arguments.run)
     config = config_of(run)
     sets = sets_of(chosen_folder(run, arguments.unrecovered))
     member = sets.task(arguments.task).members[chosen_number(sets, arguments)]
-    print(_export(config, member, folder))
+    about = {"sets": sets, "environment": environment_of(sets, arguments)}
+    text, failed = _export(config, member, folder, **asked, **about)
+    print(text)
     if member.scores.epoch is not None:
         print(f"  of the recovered sets: {_recovery(member)}")
+    why = "; ".join(f"{name}: {reason.rstrip('.')}" for name, reason in failed.items())
+    require(
+        not failed,
+        f"`--format` must name what can hold this member, got {why}; the other formats are in "
+        f"{folder}.",
+    )
 
 
 def report(arguments: argparse.Namespace) -> None:
@@ -244,12 +257,23 @@ def _show(folder: Path, quiet: bool, unrecovered: bool = False) -> None:
     print(f"report: {path}")
 
 
-def _export(config: Config, member: "Member", folder: Path) -> str:
-    """Export a member, and say what was checked."""
+def _export(
+    config: Config, member: "Member", folder: Path, **asked: Any
+) -> tuple[str, dict[str, str]]:
+    """Export a member; return what was checked and measured, and what could not be written."""
     from ..deploy._export import export as export_member
+    from ..deploy._told import told
+    from ..tasks._task import data_of
 
-    certificate = export_member(config.model.load(), member, folder)
-    return f"export: {folder}\n  " + str(certificate).replace("\n", "\n  ")
+    if asked.get("quantize") is None:
+        jat = config.model.load()
+    else:  # whose test error is told
+        jat, data, tasks = config.load()
+        task = next(one for one in tasks if one.name == member.task)
+        asked["data"] = data_of(task.on(data))
+    certificate = export_member(jat, member, folder, **asked)
+    text = f"export: {folder}\n{certificate}\n{told(folder)}".replace("\n", "\n  ")
+    return text, certificate.failed
 
 
 def _certified(run: Path, place: Path, member: "Member") -> str:
@@ -296,7 +320,8 @@ def _export_one(config: Config, sets: "SetOfSets", folder: Path) -> str | None:
                 continue
             name = re.sub(r"[^\w.-]+", "-", f"{task.name}-{environment.name}")
             (folder / "exports").mkdir(exist_ok=True)
-            return _export(config, member, folder / "exports" / name)
+            place = folder / "exports" / name
+            return _export(config, member, place, sets=sets, environment=environment)[0]
     return None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from .._errors import InputError, listing, require
 
 REMOVAL = ("protect", "only", "granularity")
+ORIGIN = ("license", "source")
 
 # What the value of each key must be: one of the kinds of `KINDS`.
 KEYS = {
@@ -18,7 +19,8 @@ KEYS = {
         "environments": "sections",
     },
     "model": {"name": "text", "path": "text", "family": "text", "options": "section"}
-    | {"protect": "texts", "only": "texts", "granularity": "whole"},
+    | {"protect": "texts", "only": "texts", "granularity": "whole"}
+    | {"license": "text", "source": "text"},
     "data": {"name": "text", "folder": "text", "format": "text", "path": "text"}
     | {"text": "text", "label": "text", "inputs": "texts", "values": "texts", "group": "text"}
     | {"encoding": "text"}

@@ -1,11 +1,11 @@
 """The section `[model]`: which pretrained network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from .._errors import require, require_known, require_number
-from ._keys import KEYS, REMOVAL, path_of, require_keys, wanted_key
+from ._keys import KEYS, ORIGIN, REMOVAL, path_of, require_keys, wanted_key
 from ._programs import keep_programs
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class ModelChoice:
       options: of the family.
       removal: what may be removed: arguments of `sosjax.trace`.
       adapted: a file with the weights that adaptation made of it; `None`: its own weights.
+      origin: license and source, for the cards of exports.
     """
 
     name: str | None
@@ -34,6 +35,7 @@ class ModelChoice:
     options: dict[str, Any]
     removal: dict[str, Any]
     adapted: Path | None = None
+    origin: dict[str, str] = field(default_factory=dict)
 
     def load(self) -> "Jat":
         """Read the weights and trace the network; from here on programs are compiled, and kept.
@@ -52,7 +54,8 @@ class ModelChoice:
 
         if self.path is None:
             return fashion_resnet(**self.removal)
-        return load(self.path, family=self.family, name=self.name, **self.removal, **self.options)
+        about: dict[str, Any] = self.removal | self.origin | self.options
+        return load(self.path, family=self.family, name=self.name, **about)
 
 
 def model_choice(table: dict[str, Any], base: Path) -> ModelChoice:
@@ -63,11 +66,12 @@ def model_choice(table: dict[str, Any], base: Path) -> ModelChoice:
     """
     require_keys("model", table)
     removal = {key: table[key] for key in REMOVAL if key in table}
+    origin = {key: table[key] for key in ORIGIN if key in table}
     require_number("model.granularity", removal.get("granularity", 1), 1, whole=True)
     if "path" not in table:
         name = wanted_key("model", table, "name")
         require_known("model.name", name, EMBEDDED)
-        alien = [key for key in ("family", "options") if key in table]
+        alien = [key for key in ("family", "options", *ORIGIN) if key in table]
         require(
             not alien,
             f"`model.{next(iter(alien), '')}` must be left out unless `model.path` is given, got "
@@ -86,7 +90,9 @@ def model_choice(table: dict[str, Any], base: Path) -> ModelChoice:
         f"`model.options` must hold options of the network's family, got "
         f"`{next(iter(alien), '')}`, a key of [model] itself.",
     )
-    return ModelChoice(table.get("name"), path, table.get("family"), options, removal)
+    return ModelChoice(
+        table.get("name"), path, table.get("family"), options, removal, origin=origin
+    )
 
 
 def _path(text: str, base: Path) -> Path:

@@ -186,6 +186,7 @@ def _add_readers(add: Add) -> None:
         "write the sub-network for a task and place",
         "my-run --task tops --env watch --out tops-on-watch",
         "my-run --task tops --knee bytes --out tops-knee  # chosen as by select",
+        "my-run --task tops --env watch --out tops-int8 --format onnx,pytorch --int8",
     )
     report = add(
         "report",
@@ -198,6 +199,19 @@ def _add_readers(add: Add) -> None:
         _add_run(parser)
     add_choice(export)
     export.add_argument("--out", metavar="DIR", required=True, help="a new folder")
+    export.add_argument(
+        "--format",
+        metavar="F",
+        action="append",
+        default=[],
+        help="beside safetensors and StableHLO, which are always written: onnx, pytorch; may be "
+        "given again, or as a list with commas",
+    )
+    export.add_argument(
+        "--int8",
+        action="store_true",
+        help="store matrices as int8, with a scale for each output, and tell the test error",
+    )
 
 
 def _add_run(parser: Any) -> None:

@@ -1,10 +1,10 @@
-"""`python -m sosjax.deploy FOLDER`: load an export again and print how far its outputs are off."""
+"""`python -m sosjax.deploy FOLDER`: load an export again and print how far off and fast it is."""
 
 import json
 import sys
 from pathlib import Path
 
-from ._export import differences
+from ._reload import reloaded
 
 if __name__ == "__main__":
-    print(json.dumps(differences(Path(sys.argv[1]))))
+    print(json.dumps(reloaded(Path(sys.argv[1]))._asdict()))

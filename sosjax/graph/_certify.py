@@ -52,6 +52,7 @@ class Certificate:
       flops: counted in the shrunk network's own trace, for one example.
       reloaded: for each exported file the largest absolute difference of any output when a fresh
         process loads it again; empty before files are written.
+      failed: why formats that were asked for could not be written, in a sentence each.
     """
 
     shrunk: dict[str, Gap]
@@ -61,6 +62,7 @@ class Certificate:
     bytes: int
     flops: int
     reloaded: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
@@ -86,6 +88,7 @@ class Certificate:
         if self.reloaded:
             gaps = ", ".join(f"{name} {gap:.1e}" for name, gap in self.reloaded.items())
             lines.append(f"loaded again by a fresh process: {gaps}")
+        lines += [f"not written as {name}: {why}" for name, why in self.failed.items()]
         counted = (
             f"{self.parameters:,} parameters, {self.bytes:,} bytes and {self.flops:,} FLOPs, "
             f"counted in it; {self.examples} inputs"

@@ -13,6 +13,7 @@ from .._files import read_json
 from ..graph._graph import graph_of
 from ..graph._layout import Rules
 from ._families import network_from
+from ._int8 import restored, stored_shapes
 from ._weights import load_weights
 
 FORMAT = "sosjax-network"
@@ -52,10 +53,9 @@ def read_exported(folder: Path, apply: Any = None) -> Exported:
     whole_file(folder, "weights.safetensors", content)
     try:
         classes, architecture = tuple(content["classes"]), content["architecture"]
-        full, wanted = (
-            _tree({name: _struct(leaf, key) for name, leaf in content["leaves"].items()})
-            for key in ("full", "shape")
-        )
+        leaves = content["leaves"].items()
+        full = _tree({name: _struct(leaf["full"], leaf["dtype"]) for name, leaf in leaves})
+        wanted = {name: _struct(*one) for name, one in stored_shapes(content["leaves"]).items()}
         if architecture is not None:
             apply, full = network_from(architecture)
         cut = _cut_of(content)
@@ -66,7 +66,7 @@ def read_exported(folder: Path, apply: Any = None) -> Exported:
         "`apply` must be the full network's function, since the architecture names no family, "
         "got None.",
     )
-    params = load_weights(folder / "weights.safetensors", wanted)
+    params = _tree(restored(load_weights(folder / "weights.safetensors", wanted)))
     small = _small_apply(apply, full, cut)
     try:
         jax.eval_shape(small, params, cut.example)
@@ -145,8 +145,8 @@ def _small_apply(apply: Callable[..., Any], full: Any, cut: _Cut) -> Callable[..
     return graph.shrunk_apply(cut.masks, cut.resized)
 
 
-def _struct(leaf: dict[str, Any], key: str) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(tuple(leaf[key]), np.dtype(leaf["dtype"]))
+def _struct(shape: Any, dtype: str) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype))
 
 
 def _tree(leaves: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,9 @@ class Jat:
       architecture: how to build the network again in another process: `{"family": ...}`, or
         `None` where only the caller has its function.
       adaptation: what `sosjax.adapt` made of it, ready for JSON; `None` if nothing.
+      license: what its weights may be used for, in the words of whoever made them; `None` if that
+        is not said.
+      source: where its weights are from; `None` if that is not said.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class Jat:
         granularity: int = 1,
         name: str = "network",
         architecture: dict[str, Any] | None = None,
+        license: str | None = None,
+        source: str | None = None,
     ) -> None:
         """Trace the network and check what is said of it. Nothing is compiled.
 
@@ -72,16 +77,22 @@ class Jat:
           granularity: kept counts are multiples of it, or all.
           name: for reports.
           architecture: see the class.
+          license: for the cards of what is exported.
+          source: likewise.
 
         Raises:
           InputError: a parameter is not finite, nothing can be removed, or statistics or head do
             not fit the network.
         """
         require_name("model.name", name)
+        for argument, text in (("license", license), ("source", source)):
+            if text is not None:
+                require_name(f"model.{argument}", text)
         _check_params(params)
         _check_inputs(input_dtype, vocabulary)
         example = jax.ShapeDtypeStruct((1, *input_shape), np.dtype(input_dtype))
         self.name, self.vocabulary, self.architecture = name, vocabulary, architecture
+        self.license, self.source = license, source
         self.adaptation: dict[str, Any] | None = None
         self.own_head = head is not None
         if head is None and (features := _features(apply, params, example)) is not None:

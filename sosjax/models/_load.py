@@ -15,7 +15,7 @@ from ._checkpoint import CONFIG, read_config, read_state
 from ._exported import DESCRIPTION, read_exported
 from ._families import FAMILIES, NAMED, Built, architecture_of, built
 from ._fitted import fitted
-from ._hub import local, no_such_path
+from ._hub import is_hub, local, no_such_path
 from ._jat import Jat
 from ._module import batch_statistics
 from ._timm import from_timm, is_timm
@@ -39,6 +39,8 @@ def load(
     protect: Any = (),
     only: Any = "*",
     granularity: int = 1,
+    license: str | None = None,
+    source: str | None = None,
     **options: Any,
 ) -> Jat:
     """Read a pretrained network.
@@ -55,6 +57,8 @@ def load(
       protect: patterns of leaf paths that must not be cut.
       only: patterns of leaf paths; a group is removable if one of its leaves matches.
       granularity: kept counts are multiples of it, or all.
+      license: of the weights, for the cards of what is exported.
+      source: where they are from, likewise; by default the name of a repository of the hub.
       options: of the family, over those that the files name: `length=64` for the tokens of a text.
 
     Returns:
@@ -64,9 +68,11 @@ def load(
       InputError: there is no such file, the architecture is none of ours, or arrays are missing,
         unexpected or of another shape; they are named.
     """
+    source = source or (str(path) if is_hub(path) else None)
     path = local(path)
     require(path.exists(), no_such_path(path))
     about = {"protect": protect, "only": only, "granularity": granularity}
+    about |= {"license": license, "source": source}
     if (path / DESCRIPTION).is_file():
         return _member(path, name or path.resolve().stem, **about)
     architecture, own = _architecture(path, family, options)
@@ -84,7 +90,7 @@ def jat_of(architecture: dict[str, Any], params: Any, **about: Any) -> Jat:
     Args:
       architecture: `{"family": ..., option: value, ...}`, or `{"family": "resnet18", ...}`.
       params: nested dicts of arrays, as `sosjax.models.params_of` has them of a module.
-      about: `name`, `protect`, `only` and `granularity`, as for `Jat`.
+      about: `name`, `protect`, `only`, `granularity`, `license` and `source`, as for `Jat`.
 
     Raises:
       InputError: the description is none of a network, or `Jat` refuses it.
@@ -117,8 +123,9 @@ def fashion_resnet(**removal: Any) -> Jat:
       removal: `protect`, `only` and `granularity`, as for `sosjax.trace`.
     """
     embedded = resources.files("sosjax") / "data" / "fashion_resnet.safetensors"
+    source = "embedded in sosjax; trained on Fashion-MNIST (Zalando SE, MIT)"
     with resources.as_file(embedded) as path:
-        return load(path, name="fashion-resnet", **removal)
+        return load(path, name="fashion-resnet", license="apache-2.0", source=source, **removal)
 
 
 def save(path: str | Path, jat: Jat) -> None:

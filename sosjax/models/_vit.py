@@ -178,8 +178,8 @@ class ViT(nnx.Module):
         """
         options = self.options
         patches = self.patch_embeddings(normalised(images, options.mean, options.deviation))
-        patches = patches.reshape(len(images), -1, options.hidden)
-        first = jnp.broadcast_to(self.cls_token[...], (len(images), 1, options.hidden))
+        patches = patches.reshape(images.shape[0], -1, options.hidden)
+        first = jnp.broadcast_to(self.cls_token[...], (images.shape[0], 1, options.hidden))
         tokens = jnp.concatenate((first, patches), 1) + self.position_embeddings[...]
         for layer in self.layers:
             tokens = layer(tokens)

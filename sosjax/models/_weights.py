@@ -20,7 +20,7 @@ def save_arrays(
     path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None
 ) -> None:
     """Write named arrays to a safetensors file, whole or not at all."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_whole(path, safetensors.numpy.save(arrays, metadata))
 
 

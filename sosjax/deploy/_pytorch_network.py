@@ -1,0 +1,314 @@
+"""A sub-network that sosjax exported, in plain PyTorch; it needs torch and safetensors alone.
+
+`load()` reads `config.json` and `model.safetensors` beside this file. Layers have the names that
+torchvision's ResNets and the BERT, ViT and M2M100 of transformers give them, and each the width
+that was kept of it; classes of those libraries have one width for all layers, and so cannot.
+"""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+Tensors = dict[str, Tensor]
+SCALE = ".scale"
+ACTIVATIONS = {
+    "gelu": functional.gelu,
+    "gelu_new": lambda hidden: functional.gelu(hidden, approximate="tanh"),
+    "gelu_pytorch_tanh": lambda hidden: functional.gelu(hidden, approximate="tanh"),
+    "relu": functional.relu,
+    "silu": functional.silu,
+}
+STRIDES = {"imagenet": 2, "strided": 2, "small": 1}
+
+
+def load(folder: str | Path = Path(__file__).parent) -> "Network":
+    """Return the network with its weights, in evaluation mode."""
+    config = json.loads((Path(folder) / "config.json").read_text())
+    tensors = restored(load_file(Path(folder) / "model.safetensors"))
+    network = NETWORKS[config["family"]](config, tensors)
+    network.load_state_dict(tensors)
+    return network.eval()
+
+
+def restored(tensors: Tensors) -> Tensors:
+    """Return the tensors in float32 where they are int8 beside their scales."""
+    return {
+        name: tensor.float() * tensors[name + SCALE] if name + SCALE in tensors else tensor
+        for name, tensor in tensors.items()
+        if not name.endswith(SCALE)
+    }
+
+
+class Network(nn.Module):
+    """Layers nested as the names of the tensors say, of the sizes that these have."""
+
+    def __init__(self, config: dict[str, Any], tensors: Tensors) -> None:
+        super().__init__()
+        self.config = config
+        for name in dict.fromkeys(name.rpartition(".")[0] for name in tensors):
+            if f"{name}.weight" in tensors:
+                self._place(name).add_module(name.rpartition(".")[2], self.layer(name, tensors))
+        for name, tensor in tensors.items():
+            if f"{name.rpartition('.')[0]}.weight" not in tensors:
+                empty = nn.Parameter(torch.empty_like(tensor))
+                self._place(name).register_parameter(name.rpartition(".")[2], empty)
+        self.names = {name for name, _ in self.named_modules()}
+
+    def layer(self, name: str, tensors: Tensors) -> nn.Module:
+        """Return the layer whose weight is `name.weight`."""
+        weight, bias = tensors[f"{name}.weight"], f"{name}.bias" in tensors
+        if f"{name}.running_mean" in tensors:
+            return nn.BatchNorm2d(len(weight))
+        if weight.ndim == 1:
+            return nn.LayerNorm(len(weight), eps=self.config.get("epsilon", 1e-5))
+        if name.endswith(("_embeddings", "shared")):
+            return nn.Embedding(weight.shape[0], weight.shape[1])
+        return nn.Linear(weight.shape[1], weight.shape[0], bias=bias)
+
+    def at(self, name: str, *inputs: Tensor) -> Tensor:
+        """Return the outputs of a layer."""
+        return self.get_submodule(name)(*inputs)
+
+    def attend(
+        self,
+        names: tuple[str, ...],
+        rows: Tensor,
+        seen: Tensor,
+        scale: float,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return what rows [B, S, width] see of others where `mask` is true: [B, S, heads x size].
+
+        `names` are those of the layers of queries, keys and values.
+        """
+        heads = self.config["kept_heads"][names[0].rpartition(".")[0]]
+        query, key, value = (
+            self.at(name, tokens).unflatten(-1, (heads, -1)).transpose(1, 2)
+            for name, tokens in zip(names, (rows, seen, seen), strict=True)
+        )
+        scores = query @ key.transpose(-1, -2) * scale
+        if mask is not None:
+            scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        return (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Subtract the mean from images [B, C, H, W] and divide by the deviation."""
+        mean, deviation = (
+            torch.as_tensor(self.config[key], dtype=images.dtype, device=images.device)
+            for key in ("mean", "deviation")
+        )
+        return (images - mean.reshape(-1, 1, 1)) / deviation.reshape(-1, 1, 1)
+
+    def _place(self, name: str) -> nn.Module:
+        """Return the module that holds a name, and make those on the way."""
+        place: nn.Module = self
+        for key in name.split(".")[:-1]:
+            if key not in dict(place.named_children()):
+                place.add_module(key, nn.Module())
+            place = place.get_submodule(key)
+        return place
+
+
+class Convolution(nn.Conv2d):
+    """A convolution whose borders are filled as in PyTorch, or (`same`) as in TensorFlow."""
+
+    same = False
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return [B, out, H, W] of [B, in, H, W]."""
+        if not self.same:
+            return super().forward(input)
+        filled = functional.pad(input, borders(input, self.kernel_size[0], self.stride[0]))
+        return self._conv_forward(filled, self.weight, self.bias)
+
+
+def borders(images: Tensor, size: int, stride: int) -> list[int]:
+    """Return left, right, top and bottom of TensorFlow's padding for a window."""
+    found = []
+    for edge in (images.shape[3], images.shape[2]):
+        missing = max((math.ceil(edge / stride) - 1) * stride + size - edge, 0)
+        found += [missing // 2, missing - missing // 2]
+    return found
+
+
+class ResNet(Network):
+    """Float images [B, C, H, W] in [0, 1] to logits [B, classes]."""
+
+    def layer(self, name: str, tensors: Tensors) -> nn.Module:
+        """Return the layer whose weight is `name.weight`."""
+        weight = tensors[f"{name}.weight"]
+        if weight.ndim != 4:
+            return super().layer(name, tensors)
+        size, same = weight.shape[2], self.config["padding"] == "same"
+        first = re.match(r"layer(?!1\.)\d+\.0\.", name)
+        at = "conv2" if self.config["block"] == "bottleneck" else "conv1"
+        strided = first and name.endswith((at, "downsample.0"))
+        stride = STRIDES[self.config["stem"]] if name == "conv1" else 2 if strided else 1
+        made = Convolution(weight.shape[1], weight.shape[0], size, stride, size // 2, bias=False)
+        if same:
+            made.same, made.padding = True, (0, 0)
+        return made
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits."""
+        hidden = functional.relu(self.at("bn1", self.at("conv1", self.normalised(images))))
+        if self.config["stem"] == "imagenet":
+            edge = borders(hidden, 3, 2) if self.config["padding"] == "same" else [1, 1, 1, 1]
+            hidden = functional.max_pool2d(functional.pad(hidden, edge, value=-math.inf), 3, 2)
+        for stage, depth in enumerate(self.config["depths"]):
+            for block in range(depth):
+                hidden = self._block(f"layer{stage + 1}.{block}", hidden)
+        return self.at("fc", hidden.mean((2, 3)))
+
+    def _block(self, name: str, inputs: Tensor) -> Tensor:
+        down = f"{name}.downsample"
+        shortcut = (
+            self.at(f"{down}.1", self.at(f"{down}.0", inputs)) if down in self.names else inputs
+        )
+        last = 3 if self.config["block"] == "bottleneck" else 2
+        if f"{name}.conv{last}" not in self.names:  # the branch was left out
+            return functional.relu(shortcut)
+        hidden = inputs
+        for number in range(1, last + 1):
+            hidden = self.at(f"{name}.bn{number}", self.at(f"{name}.conv{number}", hidden))
+            hidden = functional.relu(hidden) if number < last else hidden
+        return functional.relu(hidden + shortcut)
+
+
+class Bert(Network):
+    """Token ids [B, S] to logits [B, classes]."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return the logits."""
+        config, mask = self.config, ids != self.config["pad"]
+        places = torch.arange(ids.shape[1], device=ids.device)
+        kind = torch.zeros_like(places)
+        hidden = self.at("embeddings.word_embeddings", ids)
+        hidden = hidden + self.at("embeddings.token_type_embeddings", kind)
+        hidden = hidden + self.at("embeddings.position_embeddings", places)
+        hidden = self.at("embeddings.LayerNorm", hidden)
+        for layer in range(config["layers"]):
+            hidden = self._layer(f"encoder.layer.{layer}", hidden, mask)
+        if config["pooling"] == "mean":
+            weights = mask.to(hidden.dtype)[..., None]
+            return self.at("classifier", (hidden * weights).sum(1) / weights.sum(1).clamp_min(1))
+        first = hidden[:, 0]
+        if config["pooling"] == "pooler":
+            first = torch.tanh(self.at("pooler.dense", first))
+        return self.at("classifier", first)
+
+    def _layer(self, name: str, hidden: Tensor, mask: Tensor) -> Tensor:
+        scale = (self.config["hidden"] // self.config["heads"]) ** -0.5
+        own, output = f"{name}.attention.self", f"{name}.attention.output"
+        if f"{output}.dense" in self.names:
+            names = (f"{own}.query", f"{own}.key", f"{own}.value")
+            mixed = self.attend(names, hidden, hidden, scale, mask[:, None, None])
+            hidden = hidden + self.at(f"{output}.dense", mixed)
+        hidden = self.at(f"{output}.LayerNorm", hidden)
+        if f"{name}.output.dense" in self.names:
+            units = self.at(f"{name}.intermediate.dense", hidden)
+            units = ACTIVATIONS[self.config["activation"]](units)
+            hidden = hidden + self.at(f"{name}.output.dense", units)
+        return self.at(f"{name}.output.LayerNorm", hidden)
+
+
+class ViT(Network):
+    """Float images [B, C, H, W] in [0, 1] to logits [B, classes]."""
+
+    def layer(self, name: str, tensors: Tensors) -> nn.Module:
+        """Return the layer whose weight is `name.weight`."""
+        weight = tensors[f"{name}.weight"]
+        if weight.ndim != 4:
+            return super().layer(name, tensors)
+        return nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], weight.shape[2])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits."""
+        place = self.get_submodule("vit.embeddings")
+        patches = self.at("vit.embeddings.patch_embeddings.projection", self.normalised(images))
+        patches = patches.flatten(2).transpose(1, 2)
+        first = place.get_parameter("cls_token").expand(len(images), -1, -1)
+        tokens = torch.cat((first, patches), 1) + place.get_parameter("position_embeddings")
+        for layer in range(self.config["layers"]):
+            tokens = self._layer(f"vit.encoder.layer.{layer}", tokens)
+        return self.at("classifier", self.at("vit.layernorm", tokens[:, 0]))
+
+    def _layer(self, name: str, tokens: Tensor) -> Tensor:
+        scale = (self.config["hidden"] // self.config["heads"]) ** -0.5
+        if f"{name}.attention.output.dense" in self.names:
+            own, normed = f"{name}.attention.attention", self.at(f"{name}.layernorm_before", tokens)
+            names = (f"{own}.query", f"{own}.key", f"{own}.value")
+            mixed = self.attend(names, normed, normed, scale)
+            tokens = tokens + self.at(f"{name}.attention.output.dense", mixed)
+        if f"{name}.output.dense" not in self.names:
+            return tokens
+        units = self.at(f"{name}.intermediate.dense", self.at(f"{name}.layernorm_after", tokens))
+        return tokens + self.at(
+            f"{name}.output.dense", ACTIVATIONS[self.config["activation"]](units)
+        )
+
+
+class M2m100(Network):
+    """Token ids [B, 2, S], of the source and of what the decoder is given, to logits [B, S, V]."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return the logits."""
+        source, target = ids[:, 0], ids[:, 1]
+        there, own = ((part != self.config["pad"])[:, None, None] for part in (source, target))
+        hidden = self._embedded(source)
+        for layer in range(self.config["encoder_layers"]):
+            name = f"model.encoder.layers.{layer}"
+            hidden = self._fed(name, self._seen(f"{name}.self_attn", hidden, there))
+        memory = self.at("model.encoder.layer_norm", hidden)
+        length = target.shape[1]
+        own = own & torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
+        hidden = self._embedded(target)
+        for layer in range(self.config["decoder_layers"]):
+            name = f"model.decoder.layers.{layer}"
+            hidden = self._seen(f"{name}.self_attn", hidden, own)
+            hidden = self._seen(f"{name}.encoder_attn", hidden, there, memory)
+            hidden = self._fed(name, hidden)
+        hidden = self.at("model.decoder.layer_norm", hidden)
+        return functional.linear(hidden, self.get_parameter("model.shared.weight"))
+
+    def _seen(
+        self, name: str, hidden: Tensor, mask: Tensor, memory: Tensor | None = None
+    ) -> Tensor:
+        if f"{name}.out_proj" not in self.names:
+            return hidden
+        full = self.config["encoder_heads" if ".encoder.layers" in name else "decoder_heads"]
+        normed = self.at(f"{name}_layer_norm", hidden)
+        seen, scale = normed if memory is None else memory, (self.config["width"] // full) ** -0.5
+        names = (f"{name}.q_proj", f"{name}.k_proj", f"{name}.v_proj")
+        mixed = self.attend(names, normed, seen, scale, mask)
+        return hidden + self.at(f"{name}.out_proj", mixed)
+
+    def _fed(self, name: str, hidden: Tensor) -> Tensor:
+        if f"{name}.fc2" not in self.names:
+            return hidden
+        units = self.at(f"{name}.fc1", self.at(f"{name}.final_layer_norm", hidden))
+        return hidden + self.at(f"{name}.fc2", ACTIVATIONS[self.config["activation"]](units))
+
+    def _embedded(self, tokens: Tensor) -> Tensor:
+        width, pad = self.config["width"], self.config["pad"]
+        half = width // 2
+        scale = math.sqrt(width) if self.config["scaled"] else 1.0
+        step = torch.tensor(math.log(10000) / (half - 1), dtype=torch.float32)
+        speeds = torch.exp(torch.arange(half, dtype=torch.float32) * -step)
+        count = tokens.shape[1] + pad + 1
+        angles = torch.arange(count, dtype=torch.float32)[:, None] * speeds
+        table = functional.pad(torch.cat((angles.sin(), angles.cos()), 1), [0, width % 2])
+        table[pad] = 0
+        there = (tokens != pad).int()
+        places = there.cumsum(1) * there + pad
+        return self.at("model.shared", tokens) * scale + table.to(tokens.device)[places]
+
+
+NETWORKS = {"bert": Bert, "m2m100": M2m100, "resnet": ResNet, "vit": ViT}
