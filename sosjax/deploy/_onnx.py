@@ -56,7 +56,7 @@ def onnx_network(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors alone
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda inputs: session.run(None, {"inputs": np.asarray(inputs)})[0]
+    return lambda inputs: np.asarray(session.run(None, {"inputs": np.asarray(inputs)})[0])
 
 
 def _run(equations: ClosedJaxpr, inputs: Any) -> Any:
