@@ -11,10 +11,14 @@ from .deploy._certify import check_inputs as check_inputs
 from .deploy._export import export as export
 from .deploy._export import load_network as load_network
 from .deploy._export import load_stablehlo as load_stablehlo
+from .deploy._measure import measure_device as measure_device
 from .deploy._network import Network as Network
 from .deploy._network import shrink as shrink
 from .deploy._translator import Translator as Translator
 from .deploy._translator import text_scores as text_scores
+from .environments._device import Device as Device
+from .environments._device import load_device as load_device
+from .environments._device import save_device as save_device
 from .environments._environment import Environment as Environment
 from .fitness._adaptation import Adaptation as Adaptation
 from .fitness._kernel import Kernel as Kernel

@@ -113,7 +113,7 @@ def test_recovered_sets_are_used_where_they_are(folder, monkeypatch, capsys):
         return sets_on_disk(**after)(path)
 
     monkeypatch.setattr(commands, "sets_of", sets)
-    monkeypatch.setattr(commands, "_export", lambda config, member, folder: f"export: {folder}")
+    monkeypatch.setattr(commands, "_export", lambda *asked, **_: (f"export: {asked[-1]}", {}))
     places = []
     monkeypatch.setattr(
         "sosjax.deploy._certify.kept_certificate",

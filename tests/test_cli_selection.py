@@ -152,9 +152,12 @@ def test_why_nothing_fits(capsys):
 def test_export_takes_the_same_choice(run, capsys, monkeypatch):
     (run / "config.toml").write_text(example_text())
     asked = []
-    monkeypatch.setattr(
-        commands, "_export", lambda config, member, folder: asked.append(member.scores.parameters)
-    )
+
+    def exported(config, member, folder, **_):
+        asked.append(member.scores.parameters)
+        return "export", {}
+
+    monkeypatch.setattr(commands, "_export", exported)
     for options in (["--knee", "flops"], ["--bytes", "9000"], ["--at", "parameters=4e3"]):
         said(capsys, "export", "r", "--task", "tops", *options, "--out", "new")
     assert asked == [1000, 2000, 4000]
@@ -173,7 +176,7 @@ def test_an_environment_in_a_file(tmp_path, capsys):
         ("flops = ", "phone.toml must be TOML, got a mistake: "),
         ("flop = 3", "`environments.flop` is not a known key in phone.toml: "),
         ("flops = 0", "`environments phone.flops` must be a number at least 1, got 0."),
-        ("", "`environments` phone must limit parameters, bytes or flops, got no limit."),
+        ("", "`environments` phone must limit parameters, bytes, flops or, with a device, "),
     ):
         path.write_text(text)
         assert failure(capsys, *ask, "phone.toml").startswith(sentence)

@@ -164,7 +164,7 @@ def sentence(text, folder):
             "`environments` must be a list of sections ([[environments]]), got a section.",
         ),
         ("[[environments]]\nbytes = 1", "`environments.name` must be a text in quotes, got none"),
-        ("[[environments]]\nname = 'a'", "must limit parameters, bytes or flops, got no limit."),
+        ("[[environments]]\nname = 'a'", "must limit parameters, bytes, flops or, with a device, "),
         ("[[environments]]\nname = 'a'\nbytes = -1", "must be a number at least 1, got -1."),
         ("[[environments]]\nname = 'a'\nbytes = '1k'", "must be a number, got '1k' in"),
         (

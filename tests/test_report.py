@@ -14,11 +14,12 @@ import pytest
 from rich.console import Console
 
 from sosjax._errors import InputError
+from sosjax.environments._environment import Environment
 from sosjax.report import report, table
 from sosjax.report._axis import error_axis, log_axis
 from sosjax.report._folder import read_folder
 from sosjax.report._number import brief, part, short
-from sosjax.report._result import Environment, Jack, Member, Task, limits_of, select, staircase
+from sosjax.report._result import Jack, Member, Task, limits_of, select, staircase
 
 NASTY = "</script><script>alert(1)</script>\"'&<!-- [bold red]../x"
 
@@ -331,10 +332,10 @@ def test_selection_is_by_validation_error_then_parameters():
 
     members = (one(1, 0.4), one(2, 0.2), one(3, 0.2, 0.0), one(4, 0.3, 0.0), one(5, 0.1))
     task = Task("a", (), Jack(1, 1, 1, 0.0, 0.0), members, ())
-    assert select(task, Environment("a", {"parameters": 4})) is members[1]
-    assert select(task, Environment("a", {"parameters": 5})) is members[4]
-    assert select(task, Environment("a", {"parameters": 5, "bytes": 10})) is members[0]
-    assert select(task, Environment("a", {"flops": 0.5})) is None
+    assert select(task, Environment("a", parameters=4)) is members[1]
+    assert select(task, Environment("a", parameters=5)) is members[4]
+    assert select(task, Environment("a", parameters=5, bytes=10)) is members[0]
+    assert select(task, Environment("a", bytes=9)) is None
     assert staircase(members, "bytes") == [(10, members[0]), (20, members[1]), (50, members[4])]
 
 
@@ -346,9 +347,9 @@ def test_staircase_is_the_selection_at_every_limit():
     task = Task("a", (), Jack(1, 1, 1, 0.0, 0.0), members, ())
     for cost in ("parameters", "bytes", "flops"):
         steps = staircase(members, cost)
-        for limit in range(110):
+        for limit in range(1, 110):
             reached = [step for start, step in steps if start <= limit]
-            chosen = select(task, Environment("a", {cost: limit}))
+            chosen = select(task, Environment("a", **{cost: limit}))
             assert chosen is (reached[-1] if reached else None)
 
 
@@ -407,7 +408,7 @@ def test_staircase_is_the_selection_at_every_limit():
             {"watts": 3},
             (
                 "`environments[0].limits` in {} must limit one or more of parameters, bytes, "
-                "flops, got {{'watts': 3}}."
+                "flops, latency_ms, peak_memory, energy_mj, price, got {{'watts': 3}}."
             ),
         ),
     ],
@@ -477,7 +478,7 @@ def test_numbers_in_words():
     assert [short(48_100, "bytes"), short(12, "bytes")] == ["48.1 kB", "12 B"]
     assert [brief(16_000, "bytes"), brief(12_345), brief(1.5e6)] == ["16 kB", "12.345 k", "1.5 M"]
     assert [part(1, 3), part(1, 300), part(1, 0)] == ["33 %", "0.3 %", "-"]
-    assert limits_of(Environment("a", {"bytes": 16_000, "flops": 1e6})) == "up to 16 kB, 1 M FLOPs"
+    assert limits_of(Environment("a", bytes=16_000, flops=1e6)) == "up to 16 kB, 1 M FLOPs"
 
 
 @pytest.mark.parametrize("points", [[1], [0, 3], [900, 1000], [52_000, 97_000], [10, 10**9]])

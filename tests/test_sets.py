@@ -120,7 +120,11 @@ def test_the_nearest_is_that_with_the_smallest_largest_excess():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"name": "e"}, "`environments` e must limit parameters, bytes or flops, got no limit."),
+        (
+            {"name": "e"},
+            "`environments` e must limit parameters, bytes, flops or, with a device, latency_ms, "
+            "peak_memory, energy_mj, price, got no limit.",
+        ),
         (
             {"name": "e", "bytes": 0},
             "`environments e.bytes` must be a number at least 1, got 0.",

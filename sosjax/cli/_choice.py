@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import InputError, require, require_number, require_unique
-from ..environments._environment import Environment
+from ..environments._environment import COUNTED, MEASURED, Environment
 from ._keys import require_keys
+
+COSTS = (*COUNTED, *MEASURED[:2])
+"""The costs that have an option of their own for a limit."""
 
 if TYPE_CHECKING:
     from ..sets._preference import AbstractPreference
     from ..sets._set_of_sets import SetOfSets
 
-COSTS = ("parameters", "bytes", "flops")
-"""The costs that have an option of their own for a limit."""
 OWN = "as asked"
 """How an environment of limits on the command line is called."""
 
@@ -30,10 +31,25 @@ def add_limits(parser: argparse.ArgumentParser, of: str) -> None:
     """Add `--env` and a limit for each cost; they are limits on `of`."""
     text = f"an environment of the run, or a TOML file with a name and limits: limits on {of}"
     parser.add_argument("--env", metavar="E", help=text)
+    helps = {"latency_ms": "at most N milliseconds", "peak_memory": "at most N bytes of memory"}
     for cost in COSTS:
         parser.add_argument(
-            f"--{cost}", type=number, action="append", metavar="N", help=f"at most N {cost}"
+            _option(cost),
+            type=number,
+            action="append",
+            metavar="N",
+            help=helps.get(cost, f"at most N {cost}"),
         )
+    parser.add_argument(
+        "--device", metavar="FILE", help="what `sosjax measure-device` wrote, for these two"
+    )
+    parser.add_argument(
+        "--batch", type=int, metavar="B", help="examples side by side there (default: 1)"
+    )
+
+
+def _option(cost: str) -> str:
+    return f"--{cost.replace('_', '-')}"
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
@@ -75,20 +91,36 @@ def environment_of(sets: "SetOfSets", arguments: argparse.Namespace) -> Environm
     for cost, values in given.items():
         require(
             len(values) == 1,
-            f"`--{cost}` must be given once, got {' and '.join(map(str, values))}.",
+            f"`{_option(cost)}` must be given once, got {' and '.join(map(str, values))}.",
         )
-        require_number(f"--{cost}", values[0], 1)
+        require_number(_option(cost), values[0], 1 if cost != "latency_ms" else 1e-9)
+    own = [_option(one) for one in ("device", "batch") if getattr(arguments, one) is not None]
     if name is None:
         limits = {cost: values[0] for cost, values in given.items()}
-        return Environment(OWN, **limits) if limits else None
+        require(limits or not own, f"`{''.join(own[:1])}` must come with a limit, got none.")
+        return _measured(limits, arguments) if limits else None
     require(
-        not given,
+        not (given or own),
         f"`--env` must be left out where there are limits of your own, got {name!r} and "
-        f"{', '.join(f'`--{cost}`' for cost in given)}.",
+        f"{', '.join(f'`{one}`' for one in [*map(_option, given), *own])}.",
     )
     if name.endswith(".toml") and name not in [one.name for one in sets.environments]:
         return _environment_in(Path(name))
     return sets.environment(name)
+
+
+def _measured(limits: dict[str, Any], arguments: argparse.Namespace) -> Environment:
+    """Return an environment of limits, on the device that a command names, if any."""
+    for cost in limits:
+        require(
+            cost in COUNTED or arguments.device is not None,
+            f"`{_option(cost)}` must come with a `--device`, got none.",
+        )
+    own = {"batch": arguments.batch, "device": arguments.device}
+    given = {name: value for name, value in own.items() if value is not None}
+    from ._config import environment
+
+    return environment({"name": OWN} | limits | given, Path.cwd())
 
 
 def preference_of(arguments: argparse.Namespace) -> "AbstractPreference":
@@ -163,4 +195,6 @@ def _environment_in(path: Path) -> Environment:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} must be TOML, got a mistake: {error}.") from None
     require_keys("environments", table, f" in {path}")
-    return Environment(**{"name": path.stem, **table})
+    from ._config import environment
+
+    return environment({"name": path.stem, **table}, path.absolute().parent)

@@ -6,7 +6,7 @@ from .._errors import require_known
 from ._parser import NAME, parser
 
 FOLDERS = {"RUN", "DIR"}
-FILES = {"CONFIG", "PATH"}
+FILES = {"CONFIG", "PATH", "FILE"}
 
 
 def completion(arguments: argparse.Namespace) -> None:

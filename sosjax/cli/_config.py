@@ -12,7 +12,7 @@ from .._errors import InputError, require, require_known, require_unique
 from ..environments._environment import Environment
 from ..tasks._task import Task
 from ._data_choice import DataChoice, data_choice
-from ._keys import require_keys, wanted_key
+from ._keys import path_of, require_keys, wanted_key
 from ._model_choice import ModelChoice, model_choice
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def parse_config(text: str, folder: Path, name: str) -> Config:
     tasks = tuple(_task(table, number, data, base) for number, table in enumerate(tables, start=1))
     require_unique("tasks", [task.name for task in tasks])
     environments = tuple(
-        _environment(table, number)
+        _environment(table, number, base)
         for number, table in enumerate(content.get("environments", ()), start=1)
     )
     require_unique("environments", [environment.name for environment in environments])
@@ -166,6 +166,7 @@ def _base(content: dict[str, Any], folder: Path, text: str) -> tuple[Path, str]:
     sections = [content.get("data", {}), *(one.get("data", {}) for one in content["tasks"])]
     paths = [one.get(key) for one in sections for key in ("folder", "path", "targets")]
     paths.append(content["model"].get("path"))
+    paths += [one.get("device") for one in content.get("environments", ())]
     relative = any(isinstance(path, str) and not path.startswith(("/", "~")) for path in paths)
     if relative and "base" not in content:
         # Run folders hold a copy, from which a run is resumed: it must find the same files.
@@ -191,11 +192,22 @@ def _task(table: dict[str, Any], number: int, shared: DataChoice | None, base: P
     return TaskChoice(task, own)
 
 
-def _environment(table: dict[str, Any], number: int) -> Environment:
+def _environment(table: dict[str, Any], number: int, base: Path) -> Environment:
     place = f" in [[environments]] number {number}"
     require_keys("environments", table, place)
     wanted_key("environments", table, "name", place)
-    return Environment(**table)
+    return environment(table, base)
+
+
+def environment(table: dict[str, Any], base: Path) -> Environment:
+    """Return the environment of a table whose `device`, if any, is a path from `base` on."""
+    if "device" not in table:
+        return Environment(**table)
+    from ..environments._device import load_device
+
+    place = path_of("environments.device", table["device"], base)
+    found: dict[str, Any] = table | {"device": load_device(place)}
+    return Environment(**found)
 
 
 def _settings(table: dict[str, Any]) -> "Settings":

@@ -28,7 +28,9 @@ KEYS = {
     | {"horizon": "whole", "stride": "whole", "fill": "whole"}
     | {"shares": "numbers", "seed": "whole"},
     "tasks": {"name": "text", "classes": "texts", "head": "text", "data": "section"},
-    "environments": {"name": "text", "parameters": "number", "bytes": "number", "flops": "number"},
+    "environments": {"name": "text", "parameters": "number", "bytes": "number", "flops": "number"}
+    | {"device": "text", "batch": "whole", "latency_ms": "number", "peak_memory": "number"}
+    | {"watts": "number", "energy_mj": "number", "price_per_hour": "number", "price": "number"},
     "search": {"objectives": "texts", "strategy": "text", "encoding": "text", "fitness": "text"}
     | {"ranking": "names", "shared_ranking": "truth", "depth": "truth"}
     | {"population": "whole", "generations": "whole", "images": "whole", "calibration": "whole"}

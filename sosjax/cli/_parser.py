@@ -61,6 +61,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     _add_recovery(add)
     _add_selection(add)
     _add_readers(add)
+    _add_device(add)
     _add_comforts(add)
     return parser
 
@@ -221,6 +222,29 @@ def _add_run(parser: Any) -> None:
         action="store_true",
         help="the sets as they were found, where they were recovered",
     )
+
+
+def _add_device(add: Add) -> None:
+    measure = add(
+        "measure-device",
+        "_device.measure_device",
+        "time a network's pieces on this machine, for limits in milliseconds",
+        "--out laptop.toml  # the embedded network",
+        "my-run --out phone.toml --batch 1 --batch 64",
+    )
+    measure.add_argument(
+        "config",
+        metavar="CONFIG",
+        nargs="?",
+        help="a TOML file or the folder of a run (default: the embedded network)",
+    )
+    measure.add_argument("--out", metavar="FILE", required=True, help="a new TOML file")
+    measure.add_argument(
+        "--batch", type=int, action="append", metavar="B", help="examples side by side (default: 1)"
+    )
+    measure.add_argument("--name", metavar="N", help="of the device (default: what JAX calls it)")
+    measure.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    _add_quiet(measure, "file")
 
 
 def _add_comforts(add: Add) -> None:

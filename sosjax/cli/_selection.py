@@ -22,13 +22,13 @@ import argparse
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import require
-from ..environments._environment import Environment
+from ..environments._environment import Environment, amount
 from ._choice import environment_of, names_of, preference_of, weights_of
 from ._runs import RECOVERED, chosen_folder
 
@@ -154,7 +154,7 @@ def _verdict(task: str, found: "Verdict") -> dict[str, Any]:
     return {
         "id": member_id(task, found.number),
         "number": found.number,
-        **found.scores.costs,
+        **found.costs,
         "validation_error": found.scores.validation_error,
         "chosen": found.chosen,
         "admitted": found.admitted,
@@ -169,12 +169,12 @@ def _verdict(task: str, found: "Verdict") -> dict[str, Any]:
 def _why_table(found: "tuple[Verdict, ...]") -> "Table":
     from rich.text import Text
 
-    costs = list(found[0].scores.costs) if found else []
+    costs = list(found[0].costs) if found else []
     table = _table("Number", costs, "valid. %")
     table.add_column("Why", overflow="fold")
     for one in found:
         style = "bold" if one.chosen else "" if one.admitted else "dim"
-        cells = [str(one.number), *_numbers(one.scores, costs)]
+        cells = [str(one.number), *_numbers(one.costs, one.scores)]
         table.add_row(*cells, Text(one.reason), style=style)
     return table
 
@@ -182,16 +182,19 @@ def _why_table(found: "tuple[Verdict, ...]") -> "Table":
 def _team_table(sets: "SetOfSets", found: "Team") -> "Table":
     from rich.text import Text
 
+    from ..sets._selection import costs_in
+
     table = _table("Member", list(found.costs), "valid. %")
     table.add_column("test %", justify="right")
     for task, number in found.numbers.items():
         scores = sets.task(task).members[number].scores
-        cells = [*_numbers(scores, list(found.costs)), f"{100 * scores.test_error:.2f}"]
+        own = costs_in(found.budget, scores, len(sets.task(task).classes))
+        cells = [*_numbers(own, scores), f"{100 * scores.test_error:.2f}"]
         table.add_row(Text(member_id(task, number)), *cells)
     table.add_section()
-    table.add_row("in all", *[f"{value:,}" for value in found.costs.values()], style="bold")
+    table.add_row("in all", *[amount(value) for value in found.costs.values()], style="bold")
     limits = found.budget.limits
-    most = [f"{limits[cost]:,}" if cost in limits else "-" for cost in found.costs]
+    most = [amount(limits[cost]) if cost in limits else "-" for cost in found.costs]
     table.add_row("at most", *most)
     return table
 
@@ -207,9 +210,8 @@ def _table(first: str, costs: list[str], error: str) -> "Table":
     return table
 
 
-def _numbers(scores: "Scores", costs: list[str]) -> list[str]:
-    each = [f"{scores.costs[cost]:,}" for cost in costs]
-    return [*each, f"{100 * scores.validation_error:.2f}"]
+def _numbers(costs: Mapping[str, float], scores: "Scores") -> list[str]:
+    return [*map(amount, costs.values()), f"{100 * scores.validation_error:.2f}"]
 
 
 def _print(table: "Table") -> None:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 BATCHES = (1, 64)
-LEAST, MOST, SECONDS = 5, 100, 0.5
+LEAST, MOST, SECONDS = 3, 50, 0.1
 """Runs that are made at least and at most, and how long they may take beyond the least."""
 
 

@@ -34,8 +34,9 @@ def quantised(
             continue
         others = tuple(axis for axis in range(leaf.ndim) if axis not in channels[path])
         largest = np.abs(leaf).max(others, keepdims=True)
-        # A channel of zeros has no scale; any will do.
-        scale = np.where(largest > 0, largest, LARGEST).astype(np.float32) / np.float32(LARGEST)
+        scale = largest.astype(np.float32) / np.float32(LARGEST)
+        # A channel of zeros, or of what is next to nothing, has no scale; any will do.
+        scale = np.where(scale > 0, scale, np.float32(1))
         stored[path] = np.clip(np.rint(leaf / scale), -LARGEST, LARGEST).astype(np.int8)
         stored[path + SCALE] = scale
     return stored

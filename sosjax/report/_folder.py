@@ -7,9 +7,10 @@ from typing import Any
 
 from .._errors import InputError, require, require_known, require_unique
 from .._files import read_json
+from ..environments._environment import COUNTED, MEASURED, Environment
 from ._number import MEASURES
 from ._record import Record, excerpt, plain
-from ._result import COSTS, Environment, Generation, Group, Jack, Member, Result, Task
+from ._result import COSTS, Generation, Group, Jack, Member, Result, Task
 
 VERSIONS = {"sosjax-sets": (1, 2), "sosjax-run": (1,)}
 """The versions of `sets.json` and of `run.json` that this reads."""
@@ -96,15 +97,17 @@ def _environments(sets: Record) -> tuple[Environment, ...]:
 
 def _environment(record: Record) -> Environment:
     limits = record.table("limits")
-    strange = [key for key in limits.content if key not in COSTS]
+    known = (*COUNTED, *MEASURED)
+    strange = [key for key in limits.content if key not in known]
     require(
         not strange and limits.content,
-        f"`{limits.path}` in {limits.file} must limit one or more of {', '.join(COSTS)}, "
+        f"`{limits.path}` in {limits.file} must limit one or more of {', '.join(known)}, "
         f"got {excerpt(limits.content)}.",
     )
-    return Environment(
-        record.name("name"), {cost: limits.amount(cost) for cost in COSTS if cost in limits.content}
-    )
+    name = record.name("name")
+    own = {cost: limits.amount(cost) for cost in known if cost in limits.content}
+    content = record.content | {"name": name, "limits": own}
+    return Environment.of(content, f"`{record.path}` in {record.file}")
 
 
 def _tasks(sets: Record, groups: tuple[Group, ...]) -> tuple[Task, ...]:

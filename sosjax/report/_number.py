@@ -3,7 +3,12 @@
 UNITS = {"parameters": "", "bytes": "B", "flops": ""}
 """What stands behind the prefix of each cost."""
 
-LABELS = {"parameters": "parameters", "bytes": "bytes", "flops": "FLOPs"}
+LABELS = {"parameters": "parameters", "bytes": "bytes", "flops": "FLOPs"} | {
+    "latency_ms": "ms",
+    "peak_memory": "bytes at the peak",
+    "energy_mj": "mJ",
+    "price": "a million examples",
+}
 """How each cost is called in front of people."""
 
 MEASURES = {

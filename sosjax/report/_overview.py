@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from html import escape
 
+from ..environments._environment import Environment
 from ._number import LABELS, MEASURES, part, percent, short
-from ._result import Environment, Result, Task, limits_of, select, shortfall
+from ._result import Result, Task, limits_of, select, shortfall
 
 
 def facts(result: Result) -> str:

@@ -2,9 +2,10 @@
 
 from html import escape
 
+from ..environments._environment import Environment
 from ._number import MEASURES, measured, part, percent, short
 from ._plot import plot
-from ._result import COSTS, Environment, Jack, Member, Result, Task, limits_of, select, shortfall
+from ._result import COSTS, Jack, Member, Result, Task, limits_of, select, shortfall
 
 
 def panel(index: int, task: Task, result: Result) -> str:

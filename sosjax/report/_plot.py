@@ -7,9 +7,10 @@ width of the page while its text and dots keep their size.
 from collections.abc import Iterable
 from html import escape
 
+from ..environments._environment import Environment
 from ._axis import ErrorAxis, LogAxis, error_axis, log_axis
 from ._number import LABELS, exact, percent, short
-from ._result import Environment, Jack, Member, Task, limits_of, select, staircase
+from ._result import Jack, Member, Task, limits_of, select, staircase
 
 HEIGHT = 250
 """Pixels from the top of the y axis to the x axis."""

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ..environments._environment import COUNTED, Environment, amount
 from ._number import LABELS, brief
 
-COSTS = ("parameters", "bytes", "flops")
-"""The costs that an environment can limit."""
+COSTS = COUNTED
+"""The costs that are counted of every member."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,6 @@ class Group:
 
     name: str
     size: int
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A place to run: its name and the upper limit of each cost that it limits."""
-
-    name: str
-    limits: Mapping[str, float]
-
-    def fits(self, member: Member) -> bool:
-        """Return whether a member is within every limit."""
-        return all(getattr(member, cost) <= limit for cost, limit in self.limits.items())
 
 
 @dataclass(frozen=True)
@@ -146,7 +135,13 @@ def best(members: Iterable[Member]) -> Member | None:
 
 def select(task: Task, environment: Environment) -> Member | None:
     """Return the best member within every limit of an environment; None if nothing fits."""
-    return best(member for member in task.members if environment.fits(member))
+    return best(one for one in task.members if environment.admits(costs_in(environment, task, one)))
+
+
+def costs_in(environment: Environment, task: Task, member: Member) -> dict[str, float]:
+    """Return what a member costs in an environment, with what its device foretells."""
+    counted = {cost: getattr(member, cost) for cost in COSTS}
+    return environment.costs(counted, member.kept, len(task.classes))
 
 
 def shortfall(task: Task, environment: Environment) -> str:
@@ -154,10 +149,11 @@ def shortfall(task: Task, environment: Environment) -> str:
     if not task.members:
         return "nothing fits: the set is empty"
     smallest = min(task.members, key=lambda one: one.parameters)
+    costs = costs_in(environment, task, smallest)
     needs = [
-        f"{getattr(smallest, cost):,} {LABELS[cost]} (limit {limit:,})"
+        f"{amount(costs[cost])} {LABELS[cost]} (limit {amount(limit)})"
         for cost, limit in environment.limits.items()
-        if getattr(smallest, cost) > limit
+        if costs[cost] > limit
     ]
     return f"nothing fits: the smallest needs {' and '.join(needs)}"
 
@@ -165,7 +161,10 @@ def shortfall(task: Task, environment: Environment) -> str:
 def limits_of(environment: Environment) -> str:
     """Return the limits of an environment in short: `up to 16 kB, 1.5 M FLOPs`."""
     words = {"parameters": " parameters", "bytes": "", "flops": " FLOPs"}
-    parts = (brief(limit, cost) + words[cost] for cost, limit in environment.limits.items())
+    parts = (
+        brief(limit, cost) + words[cost] if cost in words else f"{amount(limit)} {LABELS[cost]}"
+        for cost, limit in environment.limits.items()
+    )
     return f"up to {', '.join(parts)}"
 
 

@@ -8,9 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ..environments._environment import Environment
 from ._folder import read_folder
 from ._number import part, short
-from ._result import Environment, Result, Task, select, shortfall
+from ._result import Result, Task, select, shortfall
 
 
 def table(folder: Path, unrecovered: bool = False) -> Group:

@@ -54,12 +54,16 @@ def check_asked(
         _check_task(jat, task)
     fewest = [min(group.granularity, group.size) for group in graph.groups]
     fewest += [0] * len(graph.blocks) if depth else []
+    groups = [(group.name, group.size) for group in graph.groups]
     for environment in environments:
+        if environment.device is not None:
+            argument = f"environments {environment.name}.device"
+            environment.device.require_network(argument, groups, len(graph.blocks))
         for task in tasks:
-            smallest = {
-                name: int(cost)
-                for name, cost in graph.cost(np.array(fewest), len(task.classes)).items()
-            }
+            counted = graph.cost(np.array(fewest), len(task.classes))
+            smallest = environment.costs(
+                {name: int(cost) for name, cost in counted.items()}, fewest, len(task.classes)
+            )
             require(
                 environment.admits(smallest),
                 f"`environments` {environment.name} must admit some sub-network, but the smallest "
@@ -179,7 +183,7 @@ def asked_of(
             {"name": task.name, "classes": task.classes, "head": task.head}
             for task in [task.on(data) for task in tasks]
         ],
-        "environments": [asdict(environment) for environment in environments],
+        "environments": [environment.content() for environment in environments],
         "settings": asdict(settings),
         "adaptation": None if adaptation is None else asdict(adaptation),
     }

@@ -56,7 +56,14 @@ def _fitted(problem: Problem, environments: Sequence[Environment]) -> Array:
         costs = problem.cost(number, kept)
         columns = [cost.tolist() for cost in costs.values()]
         each = [dict(zip(costs, own, strict=True)) for own in zip(*columns, strict=True)]
-        fits = [[one.admits(own) for own in each] for one in environments]
+        outputs = len(problem.tasks[number].classes)
+        fits = [
+            [
+                one.admits(one.costs(own, units, outputs))
+                for own, units in zip(each, kept, strict=True)
+            ]
+            for one in environments
+        ]
         rows.append([max(np.flatnonzero(own), default=0) for own in fits])
     return genotypes[np.array(rows)]
 

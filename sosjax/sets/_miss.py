@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import final
 
+from ..environments._environment import amount
+
 
 @final
 @dataclass(frozen=True)
@@ -49,8 +51,3 @@ def misses(costs: Mapping[str, float], limits: Mapping[str, float]) -> tuple[Mis
 def listed(found: Iterable[Miss]) -> str:
     """Return misses in a row: `... and ...`."""
     return " and ".join(map(str, found))
-
-
-def amount(value: float) -> str:
-    """Return a cost in full: `12,431`, `3.25`."""
-    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1e4 else f"{value:,.4g}"

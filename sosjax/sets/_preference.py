@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from .._errors import require, require_known, require_number
-from ._miss import amount
+from ..environments._environment import amount
 
 ERROR = "error"
 """The name of the validation error among the costs."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import final
 
 from .._errors import InputError, require, require_known
-from ..environments._environment import Environment
+from ..environments._environment import Environment, amount
 from ._member import Scores
-from ._miss import Miss, amount, listed, misses
+from ._miss import Miss, listed, misses
 from ._preference import AbstractPreference, Loss
 
 
@@ -19,6 +19,7 @@ class Verdict:
     Attributes:
       number: its place in the set, from 0.
       scores: its scores.
+      costs: what it costs in the environment, with what its device foretells.
       misses: the limits that it exceeds; none if it was admitted.
       loss: what the preference minimises.
       chosen: whether it is the one.
@@ -27,6 +28,7 @@ class Verdict:
 
     number: int
     scores: Scores
+    costs: dict[str, float]
     misses: tuple[Miss, ...]
     loss: Loss
     chosen: bool
@@ -44,7 +46,10 @@ class Verdict:
 
 
 def verdicts(
-    scores: Sequence[Scores], environment: Environment | None, prefer: AbstractPreference
+    scores: Sequence[Scores],
+    environment: Environment | None,
+    prefer: AbstractPreference,
+    outputs: int = 0,
 ) -> tuple[Verdict, ...]:
     """Return a verdict on every member of a set.
 
@@ -55,6 +60,7 @@ def verdicts(
       scores: of the M members.
       environment: has the limits; `None`: there are none.
       prefer: what gives the losses.
+      outputs: of the members' heads, which a measured environment needs.
 
     Raises:
       InputError: the environment limits, or the preference names, a cost that members do not have,
@@ -62,7 +68,7 @@ def verdicts(
     """
     if not scores:
         return ()
-    costs = [one.costs for one in scores]
+    costs = [costs_in(environment, one, outputs) for one in scores]
     limits = _limits(environment, prefer, costs[0])
     exceeded = [misses(each, limits) for each in costs]
     columns = {name: [each[name] for each in costs] for name in costs[0]}
@@ -77,8 +83,8 @@ def verdicts(
         for number, found in enumerate(exceeded)
     ]
     return tuple(
-        Verdict(number, scores[number], exceeded[number], losses[number], number == chosen, reason)
-        for number, reason in enumerate(reasons)
+        Verdict(number, *each, losses[number], number == chosen, reasons[number])
+        for number, each in enumerate(zip(scores, costs, exceeded, strict=True))
     )
 
 
@@ -111,6 +117,12 @@ def nearest(found: Sequence[Verdict]) -> Verdict:
     Of equal ones that with the fewest parameters, and of those the first.
     """
     return min(found, key=lambda one: (one.excess, one.scores.parameters, one.number))
+
+
+def costs_in(environment: Environment | None, scores: Scores, outputs: int) -> dict[str, float]:
+    """Return what a member costs in an environment; `None`: what is counted of it."""
+    counted: dict[str, float] = dict(scores.costs)
+    return counted if environment is None else environment.costs(counted, scores.kept, outputs)
 
 
 def _limits(

@@ -112,8 +112,9 @@ class SetOfSets:
         Returns:
           A verdict on each member, in the order of the set.
         """
-        scores = [member.scores for member in self.task(task).members]
-        return verdicts(scores, self._environment(environment), prefer)
+        own = self.task(task)
+        scores = [member.scores for member in own.members]
+        return verdicts(scores, self._environment(environment), prefer, len(own.classes))
 
     def team(
         self,

@@ -113,7 +113,8 @@ def _sets(path: Path, content: dict[str, Any], arrays: dict[str, np.ndarray] | N
             for number, task in enumerate(content["tasks"])
         )
         environments = tuple(
-            Environment(found["name"], **found["limits"]) for found in content["environments"]
+            Environment.of(found, f"environment {found['name']!r} in {path}")
+            for found in content["environments"]
         )
     except (KeyError, TypeError, IndexError) as error:
         raise InputError(
@@ -129,10 +130,7 @@ def _as_json(sets: SetOfSets) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         **sets.facts,
-        "environments": [
-            {"name": environment.name, "limits": environment.limits}
-            for environment in sets.environments
-        ],
+        "environments": [environment.content() for environment in sets.environments],
         "tasks": [
             {
                 "name": task.name,

@@ -17,6 +17,7 @@ from ..environments._environment import Environment
 from ._member import Member, Scores
 from ._miss import listed, misses
 from ._preference import require_weights
+from ._selection import costs_in
 
 
 @final
@@ -41,7 +42,8 @@ class Team:
     @property
     def costs(self) -> dict[str, float]:
         """The sum of each cost, by its name."""
-        return totals([member.scores.costs for member in self.members.values()])
+        every = self.members.values()
+        return totals([costs_in(self.budget, one.scores, len(one.classes)) for one in every])
 
 
 def require_tasks(tasks: Sequence[str], weights: Mapping[str, float], known: Sequence[str]) -> None:
@@ -77,7 +79,8 @@ def team(
     for task, members in sets.items():
         require(members, f"`tasks` must have members to select from, got {task!r} with none.")
     scores = [[member.scores for member in members] for members in sets.values()]
-    found = team_numbers(scores, budget, [weights[task] for task in sets])
+    outputs = [len(members[0].classes) for members in sets.values()]
+    found = team_numbers(scores, budget, [weights[task] for task in sets], outputs)
     numbers = dict(zip(sets, found, strict=True))
     members = {task: sets[task][number] for task, number in numbers.items()}
     errors = [weights[task] * one.scores.validation_error for task, one in members.items()]
@@ -85,7 +88,10 @@ def team(
 
 
 def team_numbers(
-    sets: Sequence[Sequence[Scores]], budget: Environment, weights: Sequence[float]
+    sets: Sequence[Sequence[Scores]],
+    budget: Environment,
+    weights: Sequence[float],
+    outputs: Sequence[int] = (),
 ) -> list[int]:
     """Return the place in its set of the member chosen for each task.
 
@@ -96,6 +102,7 @@ def team_numbers(
       sets: the scores of each task's members; none is empty.
       budget: limits on the sums.
       weights: of each task, at least 0.
+      outputs: of each task's heads, which a measured budget needs.
 
     Raises:
       InputError: no team is within the budget; the message says what the nearest one needs, that
@@ -103,10 +110,16 @@ def team_numbers(
     """
     from ._program import ROUNDING, cheapest, smallest_excess  # scipy's solver takes half a second
 
-    pool = [(task, number) for task, each in enumerate(sets) for number in _distinct(each)]
+    every = [
+        [costs_in(budget, one, own) for one in each]
+        for each, own in zip(sets, outputs or [0] * len(sets), strict=True)
+    ]
+    pool = [
+        (task, number) for task, each in enumerate(sets) for number in _distinct(each, every[task])
+    ]
     owners = np.array([task for task, _ in pool])
     scores = [sets[task][number] for task, number in pool]
-    costs = [one.costs for one in scores]
+    costs = [every[task][number] for task, number in pool]
     rows = [
         (np.array([one[cost] for one in costs], float), limit)
         for cost, limit in budget.limits.items()
@@ -132,9 +145,9 @@ def totals(costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {cost: sum(one[cost] for one in costs) for cost in costs[0]}
 
 
-def _distinct(scores: Sequence[Scores]) -> list[int]:
+def _distinct(scores: Sequence[Scores], costs: Sequence[Mapping[str, float]]) -> list[int]:
     """Return the places of members that do not have the error and the costs of an earlier one."""
     first: dict[tuple[float, ...], int] = {}
-    for number, one in enumerate(scores):
-        first.setdefault((one.validation_error, *one.costs.values()), number)
+    for number, (one, each) in enumerate(zip(scores, costs, strict=True)):
+        first.setdefault((one.validation_error, *each.values()), number)
     return list(first.values())
