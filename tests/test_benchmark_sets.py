@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 pytest.importorskip("matplotlib")
 
 from benchmarks.sets import _choice, _flagship, _methods, _numbers, _statistics
-from benchmarks.sets.__main__ import in_lines
+from benchmarks.sets.__main__ import in_lines, recorded, wanted
 from benchmarks.sets._picture import draw
 from benchmarks.text import SMALL
 from sosjax import Scores, Settings
@@ -265,3 +265,13 @@ def test_both_recoveries_of_the_same_members_are_compared():
 def test_every_search_can_have_the_settings_of_every_flagship(name, settings):
     found = replace(settings, **_methods.SEARCHES[name])
     assert found.population == settings.population and found.generations == settings.generations
+
+
+def test_seeds_are_added_to_a_record_of_the_same_settings_alone(tmp_path):
+    flagship = _flagship.short(_flagship.images())
+    path = tmp_path / "sets.json"
+    assert recorded(path, flagship) == {}
+    seeds = [{"seed": 3, "tasks": []}]
+    path.write_text(json.dumps(wanted(flagship) | {"seeds": seeds}))
+    assert recorded(path, flagship) == {3: seeds[0]}
+    assert recorded(path, replace(flagship, members=flagship.members + 1)) == {}

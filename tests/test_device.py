@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from problem import TASKS, found, make_data, network
+from problem import ENVIRONMENTS, SETTINGS, TASKS, found, make_data, network
 
 import sosjax
 from sosjax import Environment, InputError, load_device, load_sets, save_device, save_sets
@@ -367,3 +367,34 @@ def test_the_command_measures_and_selects_by_it(tmp_path, capsys, monkeypatch):
     )
     assert main(["select", ".", "--task", task, "--json", "--env", "e.toml"]) == 0
     assert json.loads(capsys.readouterr().out)["environment"]["name"] == "my phone"
+
+
+def test_latency_is_an_objective(tmp_path):
+    settings = replace(SETTINGS, objectives=("error", "latency_ms"), generations=2)
+    place = phone(latency_ms=1e9)
+    asked = (network(), make_data(), TASKS, [place], settings)
+    sets = sosjax.search(*asked, folder=tmp_path / "run")
+    for task in sets.tasks:
+        known = [[one.scores.validation_error, *costs_of(one, place)] for one in task.members]
+        for row in known:  # no member beats another on error and on all costs, latency among them
+            others = [one for one in known if one is not row]
+            assert not any(all(a <= b for a, b in zip(one, row, strict=True)) for one in others)
+    again = sosjax.resume(*asked, folder=tmp_path / "run")
+    assert [one.scores for task in again.tasks for one in task.members] == [
+        one.scores for task in sets.tasks for one in task.members
+    ]
+    assert again.environments[0].limits == {"latency_ms": 1e9}
+    recovery = sosjax.Recovery(epochs=1, images=32, batch=16, rounds=1, further=1)
+    recovered = sosjax.recover(network(), again, make_data(), TASKS, recovery)
+    assert all(task.members for task in recovered.tasks)
+
+
+def costs_of(member, place):
+    counted = member.scores.costs
+    return place.costs(counted, member.scores.kept, len(member.classes)).values()
+
+
+def test_latency_without_a_device_is_refused():
+    settings = replace(SETTINGS, objectives=("error", "latency_ms"))
+    with pytest.raises(InputError, match="only where an environment has a `device`, got none"):
+        sosjax.search(network(), make_data(), TASKS, ENVIRONMENTS, settings)

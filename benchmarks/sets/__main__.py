@@ -20,7 +20,8 @@ uniform Taylor with as many recoveries.
 
 Test data is told at the end and chooses nothing. Intervals of means are Student's t over seeds;
 tests are Wilcoxon's signed ranks over the pairs of task and seed. Finished searches, recoveries and
-seeds are kept in the cache: a run that was killed goes on. `--short` is a trial of minutes.
+seeds are kept in the cache: a run that was killed goes on. `--add` takes from the record the seeds
+that it has already of the same settings. `--short` is a trial of minutes.
 
 FOLDERs: `--data` holds the four idx files of Fashion-MNIST, or the packages that
 `benchmarks.text_corpora` names; MINILM is a folder in Hugging Face layout. Writes
@@ -38,7 +39,7 @@ import jax
 
 from sosjax.fitness._kernel import MODES
 
-from ..record import record
+from ..record import RESULTS, record
 from ._flagship import BUDGETS, FLAGSHIPS, Flagship, short
 from ._methods import SEARCHES
 from ._numbers import OURS, REPORTED, agreement, summary
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument(
         "--matched", action="store_true", help="also uniform Taylor with as many recoveries"
     )
+    parser.add_argument("--add", action="store_true", help="seeds to those recorded already")
     parser.add_argument("--short", action="store_true", help="a trial of minutes")
     parser.add_argument("--name", help="of the results, in place of sets_FLAGSHIP")
     asked = parser.parse_args()
@@ -121,8 +123,13 @@ def main() -> None:
         wall, busy = time.perf_counter() - start, time.process_time()
         print(f"{wall:>6.0f} s ({busy:.0f} s of processors)  {event}", flush=True)
 
+    name = asked.name or f"sets_{flagship.name}{'_short' if asked.short else ''}"
+    known = recorded(RESULTS / f"{name}.json", flagship) if asked.add else {}
     for seed in range(asked.seeds):
-        tell(f"seed {seed}")
+        tell(f"seed {seed}{', as recorded' if seed in known else ''}")
+        if seed in known:
+            seeds.append(known[seed])
+            continue
         found = one_seed(flagship, seed, asked.cache, tell)
         if asked.torch:
             from ._torch_seed import with_torch
@@ -138,7 +145,6 @@ def main() -> None:
     same = agreement(seeds)
     if same is not None:
         print(f"\nrecovered here and in PyTorch: {same}")
-    name = asked.name or f"sets_{flagship.name}{'_short' if asked.short else ''}"
     content = facts(flagship, seeds, asked) | {
         "recovery_in_pytorch": same,
         "summary": found,
@@ -148,6 +154,27 @@ def main() -> None:
     path.write_text(in_lines(path.read_text()))
     draw(seeds, flagship.cost, path.with_suffix(".png"))
     print(f"\n{path}\n{path.with_suffix('.png')}")
+
+
+def recorded(path: Path, flagship: Flagship) -> dict[int, dict]:
+    """Return the seeds that an earlier record of the same settings has, by number."""
+    if not path.exists():
+        return {}
+    content = json.loads(path.read_text())
+    asked = json.loads(json.dumps(wanted(flagship)))
+    same = all(content[key] == value for key, value in asked.items())
+    return {one["seed"]: one for one in content["seeds"]} if same else {}
+
+
+def wanted(flagship: Flagship) -> dict[str, object]:
+    """Return what a record says of what was asked."""
+    return {
+        "network": flagship.jat.name,
+        "tasks": [task.name for task in flagship.tasks],
+        "settings": asdict(flagship.settings),
+        "recovery": asdict(flagship.recovery),
+        "members": flagship.members,
+    }
 
 
 def in_lines(text: str) -> str:
@@ -191,14 +218,10 @@ def facts(flagship: Flagship, seeds: list, asked: argparse.Namespace) -> dict:
     return {
         "command": f"python -m benchmarks.sets {' '.join(options)} --cache FOLDER",
         "device": jax.devices()[0].device_kind,
-        "network": flagship.jat.name,
-        "tasks": [task.name for task in flagship.tasks],
+        **wanted(flagship),
         "test_images": None if flagship.data is None else len(flagship.data.test),
-        "settings": asdict(settings),
         "evaluations": len(flagship.tasks) * settings.population * (settings.generations + 1),
-        "recovery": asdict(flagship.recovery),
         "budgets": sorted(BUDGETS),
-        "members": flagship.members,
         "notes": notes,
     }
 

@@ -126,7 +126,7 @@ def write_pytorch(folder: Path, jat: Jat, member: Member, stored: Stored) -> Non
 
 def pytorch_network(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
     """Return the network that the files of `write_pytorch` make, for inputs as JAX has them."""
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
     place = importlib.util.spec_from_file_location("sosjax_pytorch_export", folder / "network.py")
     assert place is not None and place.loader is not None

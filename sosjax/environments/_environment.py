@@ -8,7 +8,8 @@ from .._errors import listing, require, require_name, require_number
 
 COUNTED = ("parameters", "bytes", "flops")
 """The costs that are counted, and known of every sub-network."""
-MEASURED = ("latency_ms", "peak_memory", "energy_mj", "price")
+LATENCY = "latency_ms"
+MEASURED = (LATENCY, "peak_memory", "energy_mj", "price")
 """The costs that a measured device foretells."""
 UNITS = {"latency_ms": "ms", "peak_memory": "bytes at the peak", "energy_mj": "mJ"}
 

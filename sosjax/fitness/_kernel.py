@@ -12,6 +12,7 @@ import optax
 from .._errors import require_known, require_number
 from .._tree import named_leaves, with_leaves
 from .._types import Array, Bool, Float
+from ..environments._environment import LATENCY
 from ..graph._cost import COSTS
 from ..graph._subject import Subject
 from ..space._encoding import AbstractEncoding
@@ -25,8 +26,8 @@ from ._rankings import task_scores
 from ._ridge import RidgeHead, ridge_head
 
 JUDGEMENTS = ("error", "divergence")
-OBJECTIVES = ("error", *COSTS, "divergence")
-"""The columns of `Kernel.costs`."""
+OBJECTIVES = ("error", *COSTS, "divergence", LATENCY)
+"""The columns of `Kernel.costs`; the last two only if they are asked for."""
 MODES = ("recalibrated", "raw", "compensated")
 PENALTIES = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Ridge penalties that a head without rows of the network's own is fitted with."""
@@ -392,5 +393,7 @@ class Kernel:
         kept = jnp.stack([mask.sum() for mask in masks])
         counts = self.graph.counts(kept, task.valid.sum(), jnp)
         costs = self.graph.costs.approximate(counts)
-        row = jnp.stack([error, *(costs[name] for name in COSTS), *([apart] * self.compare)])
+        latency = [costs[name] for name in self.graph.costs.further]
+        own = [apart] * bool(self.compare or latency)
+        row = jnp.stack([error, *(costs[name] for name in COSTS), *own, *latency])
         return jnp.where(jnp.isfinite(error) & jnp.isfinite(apart), row, jnp.inf)

@@ -2,8 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import jax.numpy as jnp
@@ -45,6 +45,8 @@ class CostTable:
         `memory` is the largest.
       shared: further counts made of those given, each one or zero: sets of counts, of one of which
         all must be one.
+      further: costs that are no such sums, by name: of counts [..., counts] and `numpy` or
+        `jax.numpy`.
     """
 
     names: tuple[str, ...]
@@ -52,6 +54,7 @@ class CostTable:
     weights: np.ndarray
     points: np.ndarray
     shared: tuple[frozenset[frozenset[int]], ...] = ()
+    further: dict[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
 
     def exact(self, kept: np.ndarray) -> dict[str, np.ndarray]:
         """Return the costs in whole numbers, int64 [...] by name, for counts [..., counts]."""
@@ -69,7 +72,8 @@ class CostTable:
         totals = xp.sum(products * self.weights.astype(kept.dtype), -1)
         memory = xp.max(xp.sum(products * self.points.astype(kept.dtype), -1), -1)
         costs = {name: totals[..., index] for index, name in enumerate(self.names)}
-        return costs | {"memory": memory}
+        others = {name: cost(kept, xp) for name, cost in self.further.items()}
+        return costs | {"memory": memory} | others
 
     def _any(self, kept: Any, sets: Iterable[frozenset[int]], xp: Any) -> Any:
         """Return whether all counts of one of the sets are one, [..., 1]."""

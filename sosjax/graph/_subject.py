@@ -108,11 +108,12 @@ class Subject:
           classes: outputs of the head, if there is one.
 
         Returns:
-          int64 arrays [...]: `parameters`, `bytes` and `flops`, for one example.
+          int64 arrays [...]: `parameters`, `bytes` and `flops`, for one example; and what further
+          costs the table has.
         """
         kept = checked_counts(self.groups, self.graph.blocks, kept)
         costs = self.costs.exact(self.counts(kept, classes))
-        return {name: costs[name] for name in COSTS}
+        return {name: costs[name] for name in (*COSTS, *self.costs.further)}
 
     def features(
         self,

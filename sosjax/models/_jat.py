@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, final
 
 import jax
@@ -141,6 +142,12 @@ class Jat:
         other = copy.copy(self)
         leaves = {name: jax.numpy.asarray(leaf) for name, leaf in given.items()}
         other.params, other.adaptation = with_leaves(self.params, leaves), adaptation
+        return other
+
+    def with_costs(self, further: dict[str, Callable[[Any, Any], Any]]) -> "Jat":
+        """Return the same network with further costs; see `CostTable.further`."""
+        other = copy.copy(self)
+        other.graph = replace(self.graph, costs=replace(self.graph.costs, further=further))
         return other
 
 

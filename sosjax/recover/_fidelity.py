@@ -18,6 +18,7 @@ from ..fitness._recovery import Recovery
 from ..models._jat import Jat
 from ..search._asked import asked_data, check_asked
 from ..search._judge import calibrated
+from ..search._latency import with_latency
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
 from ..search._settings import Settings
@@ -100,6 +101,7 @@ def fidelity(
     run = None if path is None or not path.exists() else RunFolder.open(path, asked)
     if run is not None and (run.path / NAME).exists():
         return read_json(run.path / NAME)
+    jat = with_latency(jat, sets.environments, settings_of(sets))
     problem = Problem(jat, data, tasks, settings_of(sets))
     members = _candidates(problem, sets, candidates, seed, tell)
     judged = _judged(problem, members, tell)

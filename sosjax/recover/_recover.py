@@ -13,6 +13,7 @@ from ..fitness._recovery import Recovery
 from ..models._adapted import JACK_NAME
 from ..models._jat import Jat
 from ..search._asked import asked_data, check_asked
+from ..search._latency import with_latency
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
 from ..search._settings import Settings
@@ -71,6 +72,7 @@ def recover(
         run = RunFolder.open(path, asked) if path.exists() else RunFolder.create(path, asked, None)
         if (path / JSON_NAME).exists():
             return load_sets(path)
+    jat = with_latency(jat, sets.environments, settings_of(sets))
     problem = Problem(jat, data, tasks, settings_of(sets))
     place = None if run is None else run.checkpoints
     trials = recovered(problem, sets, recovery, place, progress)
@@ -99,7 +101,7 @@ def _fronts(problem: Problem, trials: Sequence[Trial], recovery: Recovery) -> li
     fronts = []
     for rows in by_task(trials, len(problem.tasks)):
         own = [trials[row] for row in rows]
-        left = [own[row] for row in unbeaten(own, errors[rows])]
+        left = [own[row] for row in unbeaten(problem, own, errors[rows])]
         fronts.append(
             sorted(left, key=lambda one: (one.member.scores.parameters, one.member.scores.flops))
         )

@@ -52,9 +52,12 @@ def by_task(trials: Sequence[Trial], tasks: int) -> list[list[int]]:
     return rows
 
 
-def unbeaten(trials: Sequence[Trial], errors: Sequence[float] | np.ndarray) -> list[int]:
+def unbeaten(
+    problem: Problem, trials: Sequence[Trial], errors: Sequence[float] | np.ndarray
+) -> list[int]:
     """Return which trials of one task no other beats on error and every cost."""
-    return unbeaten_of([trial.member.scores for trial in trials], errors)
+    scores = [trial.member.scores for trial in trials]
+    return unbeaten_of(problem, trials[0].task, scores, errors) if trials else []
 
 
 def error_on_test(problem: Problem) -> Callable[[int, Member], float]:

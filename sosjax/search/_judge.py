@@ -13,6 +13,7 @@ from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..fitness._kernel import Calibrated, Kernel
 from ..fitness._placement import everywhere, fetched, population_mesh, spread, together
+from ..graph._cost import COSTS
 from ..pareto._dominance import nondominated
 from ..sets._member import Member, Scores
 from ..space._encoding import AbstractEncoding
@@ -142,16 +143,21 @@ def _chosen(
     return chosen
 
 
-def unbeaten(scores: Sequence[Scores], errors: Sequence[float] | np.ndarray) -> list[int]:
+def unbeaten(
+    problem: Problem, number: int, scores: Sequence[Scores], errors: Sequence[float] | np.ndarray
+) -> list[int]:
     """Return which sub-networks of one task no other beats on error and every cost; of equals one.
 
     Args:
-      scores: their costs.
+      problem: knows the costs.
+      number: of the task.
+      scores: what they keep.
       errors: what is told of each.
     """
     if not scores:
         return []
-    rows = [[error, *one.costs.values()] for error, one in zip(errors, scores, strict=True)]
+    costs = problem.cost(number, np.array([one.kept for one in scores]))
+    rows = np.stack([np.asarray(errors), *costs.values()], -1)
     return np.flatnonzero(nondominated(jnp.asarray(rows, jnp.float32))).tolist()
 
 
@@ -260,7 +266,7 @@ def _scores(problem: Problem, number: int, kept: np.ndarray, seen: Any, unseen: 
     costs = problem.cost(number, kept)
     return Scores(
         kept=tuple(kept.tolist()),
-        **{name: int(cost) for name, cost in costs.items()},
+        **{name: int(costs[name]) for name in COSTS},
         search_error=None,
         validation_error=share(seen),
         test_error=float("nan") if np.isnan(unseen) else share(unseen),

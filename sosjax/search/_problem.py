@@ -91,7 +91,7 @@ class Problem:
         )
         sizes = np.array(jat.graph.sizes)
         self.whole = [
-            {name: int(cost) for name, cost in self.cost(number, sizes).items()}
+            {name: cost.item() for name, cost in self.cost(number, sizes).items()}
             for number in range(len(self.tasks))
         ]
         self.dense = np.array(

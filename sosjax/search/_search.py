@@ -30,6 +30,7 @@ from ._checkpoint import load_checkpoint, save_checkpoint
 from ._chunk import fitted
 from ._evolution import Evolution, Progressed
 from ._judge import candidates, judge, share, unbeaten
+from ._latency import with_latency
 from ._problem import Problem
 from ._run_folder import RunFolder
 from ._settings import Settings
@@ -77,6 +78,7 @@ def search(
     folder = folder if leads() else None
     if folder is not None:
         require_new("out", Path(folder))
+    jat = with_latency(jat, environments, settings)
     # Before the folder: what does not fit, or cannot be ranked, leaves none behind.
     problem = Problem(jat, data, tasks, settings)
     problem.rankings()
@@ -121,6 +123,7 @@ def resume(
     """
     check_asked(jat, data, tasks, environments, settings.depth)
     asked = asked_of(jat, data, tasks, environments, settings, adaptation)
+    jat = with_latency(jat, environments, settings)
     run = RunFolder.open(Path(folder), asked)
     if (run.path / JSON_NAME).exists():
         return load_sets(run.path)
@@ -227,9 +230,8 @@ class _Search:
         sets = []
         cuts = uniform_candidates(problem, state.rankings, environments=self.environments)
         judged = judge(problem, [fronts, cuts])
-        for task, (jack, (found, uniform)), seen in zip(
-            problem.tasks, judged, fitness[..., 0], strict=True
-        ):
+        each = zip(problem.tasks, judged, fitness[..., 0], strict=True)
+        for number, (task, (jack, (found, uniform)), seen) in enumerate(each):
             require(
                 len(found) > 0,
                 f"`tasks` {task.name} must have a candidate with a finite error, got none.",
@@ -245,7 +247,8 @@ class _Search:
             if self.settings.uniform:
                 members += uniform.values()
                 scores = [member.scores for member in members]
-                rows = unbeaten(scores, [one.validation_error for one in scores])
+                errors = [one.validation_error for one in scores]
+                rows = unbeaten(problem, number, scores, errors)
                 members = [members[row] for row in rows]
                 members = _smaller(members, jack) or members
             members.sort(key=lambda member: (member.scores.parameters, member.scores.flops))

@@ -26,7 +26,8 @@ class Settings:
 
     Attributes:
       objectives: what is minimised: `"error"`, `"divergence"` from what the Jack says, or both,
-        and one or more of parameters, bytes, flops.
+        and one or more of parameters, bytes, flops, latency_ms (on the device of the first
+        environment that has one).
       strategy: `"mo-mfea"`, `"mo-mfea-ii"`, `"adaptive-de"`, `"random"`, or the name of an evosax
         algorithm, `"SNES"` say.
       depth: whether residual blocks may be left out as a whole.
