@@ -37,6 +37,7 @@ from .recover._fidelity import fidelity as fidelity
 from .recover._recover import recover as recover
 from .report import report as report
 from .search._adapt import adapt as adapt
+from .search._extend import extend as extend
 from .search._search import resume as resume
 from .search._search import search as search
 from .search._settings import Settings as Settings

@@ -61,7 +61,7 @@ def searched(monkeypatch):
 
     monkeypatch.setattr(commands, "_search", search)
     monkeypatch.setattr(commands, "_resume", lambda config, folder, quiet: asked.append(config))
-    monkeypatch.setattr(commands, "_show", lambda folder, quiet, *_: print(folder / "report.html"))
+    monkeypatch.setattr(commands, "show", lambda folder, quiet, *_: print(folder / "report.html"))
 
     def exported(config, member, folder, **about):
         folder.mkdir()

@@ -34,7 +34,7 @@ def recovered(monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "_recover", recover)
-    monkeypatch.setattr(commands, "_show", lambda run, quiet, *_: print(run / "report.html"))
+    monkeypatch.setattr(commands, "show", lambda run, quiet, *_: print(run / "report.html"))
     return asked
 
 

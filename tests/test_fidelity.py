@@ -19,8 +19,8 @@ from sosjax.recover import _correlation, _fidelity
 from sosjax.recover._agreement import Agreement, agreement, mean_agreement
 from sosjax.recover._correlation import kendall, levels, mean, regret, spearman
 from sosjax.recover._heal import heal
-from sosjax.recover._recover import settings_of
 from sosjax.recover._sample import key_of, sample
+from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
 
 RECOVERY = Recovery(epochs=2, batch=16, rate=1e-2)
@@ -248,7 +248,7 @@ def test_numbers_are_checked(changes, sentence):
 
 
 def test_what_does_not_fit_is_refused(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="`tasks` must be those of the sets"):
+    with pytest.raises(InputError, match="`tasks` must be one of"):
         fidelity(network(), found(), make_data(), TASKS[:1])
     with pytest.raises(InputError, match="`jat` must be the network of the sets, tiny"):
         fidelity(perceptron(), found(), make_data(), TASKS)

@@ -14,8 +14,8 @@ from scipy.linalg import cho_factor, cho_solve
 from sosjax.pareto import nondominated
 from sosjax.recover._forecast import LEVEL, covariance, forecast
 from sosjax.recover._promise import MARGIN, promising
-from sosjax.recover._recover import settings_of
 from sosjax.recover._seeking import aimed, genes_of, ratios_of, seek
+from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
 
 

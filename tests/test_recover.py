@@ -29,11 +29,11 @@ from sosjax.recover._bucket import buckets, placed
 from sosjax.recover._case import Case
 from sosjax.recover._forecast import forecast
 from sosjax.recover._heal import heal
-from sosjax.recover._recover import settings_of
 from sosjax.recover._rounds import LARGEST, averaged, unseen
 from sosjax.recover._rounds import recovered as recovered_in_rounds
 from sosjax.recover._seeking import genes_of, ratios_of
 from sosjax.recover._ward import counts, orders, ward_of
+from sosjax.search._found import settings_of
 from sosjax.search._judge import Candidates, calibrated
 from sosjax.search._problem import Problem
 
@@ -409,7 +409,7 @@ def test_settings_are_checked(changes, sentence):
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(InputError, match="`tasks` must be those of the sets"):
+    with pytest.raises(InputError, match="`tasks` must be one of"):
         recover(network(), found(), make_data(), TASKS[:1])
     with pytest.raises(InputError, match="`jat` must be the network of the sets, tiny"):
         recover(perceptron(), found(), make_data(), TASKS)

@@ -207,7 +207,7 @@ def test_journal(finished):
 
 def test_finished_run_is_only_read(finished, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
-    monkeypatch.setattr(driver._Search, "run", None)
+    monkeypatch.setattr(driver.Driver, "run", None)
     assert contents(resumed(finished)) == contents(found_by_perceptron())
     assert before == {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
 

@@ -12,10 +12,10 @@ from problem import SETTINGS, TASKS, contents, make_data, make_mlp, perceptron
 from sosjax import Bits, InputError, Kernel, Ratios, Settings, resume, search, uniform
 from sosjax.cli._config import parse_config
 from sosjax.search import _search as driver
+from sosjax.search._driver import Driver
 from sosjax.search._evolution import Evolution
 from sosjax.search._problem import Problem
 from sosjax.search._ranked import check_scores
-from sosjax.search._search import _Search
 from sosjax.search._uniform import global_candidates, uniform_candidates
 from sosjax.space._importance import RANKINGS, magnitude, ranking, unit_costs
 
@@ -199,7 +199,7 @@ def test_bad_baselines(options, sentence):
 def test_a_ranking_without_an_answer_is_refused_before_the_search(tmp_path, monkeypatch):
     dead = make_mlp()
     dead.params["head"]["kernel"] = np.zeros_like(dead.params["head"]["kernel"])
-    monkeypatch.setattr(_Search, "__init__", None)  # nothing of the search is built
+    monkeypatch.setattr(Driver, "__init__", None)  # nothing of the search is built
     with pytest.raises(InputError) as refusal:
         search(dead, make_data(), TASKS, (), SETTINGS, folder=tmp_path / "run")
     assert str(refusal.value) == (

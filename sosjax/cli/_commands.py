@@ -49,7 +49,7 @@ def demo(arguments: argparse.Namespace) -> None:
         exported = _export_one(config, sets, folder)
         if exported is not None and not arguments.quiet:
             print(exported)
-        _show(folder, arguments.quiet)
+        show(folder, arguments.quiet)
 
 
 def init(arguments: argparse.Namespace) -> None:
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     with _resumable(folder):
         _search(config, folder, arguments.quiet or not leads)
         if leads:
-            _show(folder, arguments.quiet)
+            show(folder, arguments.quiet)
 
 
 def resume(arguments: argparse.Namespace) -> None:
@@ -79,7 +79,7 @@ def resume(arguments: argparse.Namespace) -> None:
     with _resumable(folder):
         _resume(config, folder, arguments.quiet or not leads)
         if leads:
-            _show(folder, arguments.quiet)
+            show(folder, arguments.quiet)
 
 
 def select(arguments: argparse.Namespace) -> None:
@@ -132,7 +132,7 @@ def report(arguments: argparse.Namespace) -> None:
     """Write the page of a finished run again."""
     folder = Path(arguments.run)
     require_finished(folder)
-    _show(folder, quiet=False, unrecovered=arguments.unrecovered)
+    show(folder, quiet=False, unrecovered=arguments.unrecovered)
 
 
 def recover(arguments: argparse.Namespace) -> None:
@@ -150,7 +150,7 @@ def recover(arguments: argparse.Namespace) -> None:
             print(f"recovered already: {folder}", file=sys.stderr)
         else:
             _recover(config, run, recovery, arguments.quiet)
-        _show(run, arguments.quiet)
+        show(run, arguments.quiet)
 
 
 def fidelity(arguments: argparse.Namespace) -> None:
@@ -209,9 +209,16 @@ def _recover(config: Config, run: Path, recovery: "Recovery", quiet: bool) -> No
 
     with reporting(quiet) as progress:
         sets = sets_of(run)
-        count = sum(len(task.members) for task in sets.tasks)
-        progress({"event": f"recovering {count} members of {len(sets.tasks)} tasks"})
-        jat, data, tasks = config.load()
+        # Tasks that were there before an extension may have been recovered then.
+        fresh = [
+            task for task in sets.tasks if any(one.scores.epoch is None for one in task.members)
+        ]
+        fresh = fresh or list(sets.tasks)
+        count = sum(len(task.members) for task in fresh)
+        progress({"event": f"recovering {count} members of {len(fresh)} tasks"})
+        names = [task.name for task in fresh]
+        own = tuple(task for task in config.tasks if task.name in names)
+        jat, data, tasks = replace(config, tasks=own).load()
         recover_sets(jat, sets, data, tasks, recovery, folder=run / RECOVERED, progress=progress)
 
 
@@ -242,7 +249,7 @@ def _asked(config: Config) -> tuple[Any, Any, Any, Any, Any]:
     return *config.load(), config.environments, config.settings
 
 
-def _show(folder: Path, quiet: bool, unrecovered: bool = False) -> None:
+def show(folder: Path, quiet: bool, unrecovered: bool = False) -> None:
     """Write the page; print the table of chosen members unless quiet, and the page's path."""
     from rich.console import Console
 

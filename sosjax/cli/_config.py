@@ -95,19 +95,27 @@ def read_config(path: Path) -> Config:
     Raises:
       InputError: there is no such file, it is not TOML, or it asks for something that is not.
     """
+    return parse_config(text_of(path), path.absolute().parent, str(path))
+
+
+def text_of(path: Path, argument: str = "CONFIG") -> str:
+    """Read the text of a TOML file, which an argument names.
+
+    Raises:
+      InputError: there is no such file, or it cannot be read.
+    """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"`CONFIG` must be a TOML file, got no such file: {path}.") from None
+        raise InputError(f"`{argument}` must be a TOML file, got no such file: {path}.") from None
     except IsADirectoryError:
-        raise InputError(f"`CONFIG` must be a TOML file, got a folder: {path}.") from None
+        raise InputError(f"`{argument}` must be a TOML file, got a folder: {path}.") from None
     except UnicodeDecodeError as error:
         raise InputError(
-            f"`CONFIG` must be TOML in UTF-8, got byte {error.start} of {path} that is not."
+            f"`{argument}` must be TOML in UTF-8, got byte {error.start} of {path} that is not."
         ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    return parse_config(text, path.absolute().parent, str(path))
 
 
 def parse_config(text: str, folder: Path, name: str) -> Config:
@@ -121,10 +129,7 @@ def parse_config(text: str, folder: Path, name: str) -> Config:
     Raises:
       InputError: as `read_config`.
     """
-    try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{name} must be TOML, got a mistake: {error}.") from None
+    content = parse_toml(text, name)
     require_keys("", content)
     require(
         "model" in content,
@@ -157,6 +162,18 @@ def parse_config(text: str, folder: Path, name: str) -> Config:
     settings = _settings(content.get("search", {}))
     recovery = _recovery(content.get("recovery", {}))
     return Config(model, data, tasks, environments, adaptation, settings, recovery, text)
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """Turn TOML into tables.
+
+    Raises:
+      InputError: it is not TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{name} must be TOML, got a mistake: {error}.") from None
 
 
 def _base(content: dict[str, Any], folder: Path, text: str) -> tuple[Path, str]:

@@ -58,6 +58,7 @@ def parser(version: str) -> argparse.ArgumentParser:
         return added
 
     _add_searches(add)
+    _add_extension(add)
     _add_recovery(add)
     _add_selection(add)
     _add_readers(add)
@@ -113,6 +114,31 @@ def _add_searches(add: Add) -> None:
         )
     for parser in (demo, run, resume):
         _add_quiet(parser, "report")
+
+
+def _add_extension(add: Add) -> None:
+    extend = add(
+        "extend",
+        "_extension.extend",
+        "add tasks to a finished run, whose sets stay as they are",
+        "my-run --task new.toml --out my-run-2  # new.toml holds [[tasks]]",
+        "my-run --task a.toml --task b.toml --out my-run-2 --generations 10",
+    )
+    _add_run(extend)
+    extend.add_argument(
+        "--task",
+        metavar="FILE",
+        action="append",
+        required=True,
+        help="a TOML file of one or more [[tasks]], as in a configuration; may be given again",
+    )
+    extend.add_argument(
+        "--out", metavar="RUN", required=True, help="a new folder, or one of this that goes on"
+    )
+    extend.add_argument(
+        "--generations", type=int, metavar="N", help="default: a quarter of the run's"
+    )
+    _add_quiet(extend, "report")
 
 
 def _add_recovery(add: Add) -> None:

@@ -17,6 +17,7 @@ from ..fitness._kernel import JUDGEMENTS, MODES, Kernel
 from ..fitness._recovery import Recovery
 from ..models._jat import Jat
 from ..search._asked import asked_data, check_asked
+from ..search._found import check_network, digest_of, of_tasks, settings_of
 from ..search._judge import calibrated
 from ..search._latency import with_latency
 from ..search._problem import Problem
@@ -30,7 +31,6 @@ from ._agreement import Agreement, agreement, mean_agreement
 from ._case import Case
 from ._correlation import DECADE, FEWEST, levels
 from ._heal import heal
-from ._recover import check_sets, digest_of, settings_of
 from ._rounds import unseen
 from ._sample import key_of, sample, stacked
 from ._trial import Trial, by_task, error_on_test, told
@@ -86,12 +86,13 @@ def fidelity(
       error (binomial) beside the deviation of test errors within the level.
 
     Raises:
-      InputError: the sets are not of this network and these tasks, candidates are too few, or an
+      InputError: the sets are not of this network, lack a task, candidates are too few, or an
         example is lacking.
     """
     require_number("candidates", candidates, FEWEST + 1, 10_000, whole=True)
     require_number("seed", seed, 0, 2**32 - 1, whole=True)
-    check_sets(jat, sets, tasks)
+    check_network(jat, sets)
+    sets = of_tasks(sets, tasks)
     check_asked(jat, data, tasks, (), bool(sets.facts["depth"]))
     tell = progress or silent
     path = None if folder is None else Path(folder)

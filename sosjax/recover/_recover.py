@@ -1,22 +1,17 @@
 """The recovery of a Set of Sets: every member trained further, the best epochs kept."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-
-from .._errors import require
 from .._progress import Progress
 from ..fitness._recovery import Recovery
-from ..models._adapted import JACK_NAME
 from ..models._jat import Jat
 from ..search._asked import asked_data, check_asked
+from ..search._found import check_network, digest_of, of_tasks, settings_of
 from ..search._latency import with_latency
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
-from ..search._settings import Settings
 from ..sets._set_of_sets import SetOfSets
 from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..tasks._dataset import Dataset
@@ -48,51 +43,47 @@ def recover(
       jat: the network that the sets were found in.
       sets: what `search` returned.
       data: as for `search`.
-      tasks: as for `search`.
+      tasks: as for `search`; those of the sets that are not named here stay as they are.
       recovery: how to train.
       folder: where to keep checkpoints and the recovered sets; with the same arguments an
         interrupted recovery goes on from there to the same result. `None` keeps nothing.
       progress: called with `{"event": text}` after each epoch.
 
     Returns:
-      For every task the members that no other beats on costs and validation error, which after
-      further rounds is averaged over sub-networks like it; with weights of their own. Their scores
-      say what they were before.
+      For every task named the members that no other beats on costs and validation error, which
+      after further rounds is averaged over sub-networks like it; with weights of their own. Their
+      scores say what they were before.
 
     Raises:
-      InputError: the sets are not of this network and these tasks, or an example is lacking.
+      InputError: the sets are not of this network, lack a task, or an example is lacking.
     """
-    check_sets(jat, sets, tasks)
+    check_network(jat, sets)
+    own = of_tasks(sets, tasks)
     check_asked(jat, data, tasks, (), bool(sets.facts["depth"]))
     run = None
     if folder is not None:
         path = Path(folder)
         asked = {"settings": asdict(recovery), "sets": digest_of(sets)}
-        asked |= {"data": asked_data(data, tasks)}
+        asked |= {"tasks": [task.name for task in tasks], "data": asked_data(data, tasks)}
         run = RunFolder.open(path, asked) if path.exists() else RunFolder.create(path, asked, None)
         if (path / JSON_NAME).exists():
             return load_sets(path)
     jat = with_latency(jat, sets.environments, settings_of(sets))
     problem = Problem(jat, data, tasks, settings_of(sets))
     place = None if run is None else run.checkpoints
-    trials = recovered(problem, sets, recovery, place, progress)
+    trials = recovered(problem, own, recovery, place, progress)
     fronts, error = _fronts(problem, trials, recovery), error_on_test(problem)
-    found = [
-        replace(task, members=told(error, number, fronts[number]))
-        for number, task in enumerate(sets.tasks)
-    ]
+    found = {
+        task.name: replace(task, members=told(error, number, fronts[number]))
+        for number, task in enumerate(own.tasks)
+    }
     facts = sets.facts | {"recovery": asdict(recovery) | {"recovered": len(trials)}}
-    found_sets = replace(sets, tasks=tuple(found), facts=facts)
+    every = tuple(found.get(task.name, task) for task in sets.tasks)
+    found_sets = replace(sets, tasks=every, facts=facts)
     if run is not None:
         save_sets(found_sets, run.path)
         run.remove_checkpoints()
     return found_sets
-
-
-def settings_of(sets: SetOfSets) -> Settings:
-    """Return the settings of the search that found the sets."""
-    known = {field.name for field in fields(Settings)}
-    return Settings(**{name: value for name, value in sets.facts.items() if name in known})
 
 
 def _fronts(problem: Problem, trials: Sequence[Trial], recovery: Recovery) -> list[list[Trial]]:
@@ -106,37 +97,3 @@ def _fronts(problem: Problem, trials: Sequence[Trial], recovery: Recovery) -> li
             sorted(left, key=lambda one: (one.member.scores.parameters, one.member.scores.flops))
         )
     return fronts
-
-
-def check_sets(jat: Jat, sets: SetOfSets, tasks: Sequence[Task]) -> None:
-    """Refuse sets that are not of this network and these tasks."""
-    names = [task.name for task in tasks]
-    require(
-        names == [task.name for task in sets.tasks],
-        f"`tasks` must be those of the sets, {[task.name for task in sets.tasks]}, got {names}.",
-    )
-    kept = [(group["name"], group["size"]) for group in sets.facts["network"]["groups"]]
-    groups = [(group.name, group.size) for group in jat.graph.groups]
-    require(
-        kept[: len(groups)] == groups,
-        f"`jat` must be the network of the sets, {sets.facts['network']['name']} with "
-        f"{len(kept)} groups, got {jat.name} with other groups.",
-    )
-    require(
-        sets.facts.get("adaptation") == jat.adaptation,
-        f"`jat` must be the network of the sets as it was adapted (a run keeps its weights as "
-        f"{JACK_NAME}), got {jat.name} with other weights.",
-    )
-
-
-def digest_of(sets: SetOfSets) -> str:
-    """Return what tells sets apart."""
-    digest = hashlib.sha256()
-    for task in sets.tasks:
-        for member in task.members:
-            digest.update(repr((task.name, member.scores)).encode())
-            for mask in member.masks:
-                digest.update(np.packbits(mask).tobytes())
-            for leaf in (*member.statistics.values(), member.kernel, *member.weights.values()):
-                digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()

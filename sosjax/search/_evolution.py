@@ -32,11 +32,13 @@ class Progressed(NamedTuple):
       strategy: the strategy's state.
       rankings: of the problem: for each group places [T, size], or scores [T, R, size].
       generation: generations done, the initial population counted as one.
+      known: genotypes that the initial population of every task holds, [N, D].
     """
 
     strategy: State
     rankings: list[Array]
     generation: Array
+    known: Array
 
 
 @final
@@ -76,7 +78,9 @@ class Evolution:
         tasks, genes = len(self.dense), self.encoding.dimensions
         return make_strategy(self.settings, tasks, genes, self._sample)
 
-    def start(self, rankings: list[Array], seed: int) -> Progressed:
+    def start(
+        self, rankings: list[Array], seed: int, known: np.ndarray | None = None
+    ) -> Progressed:
         """Return the state before the first generation, in which nothing has been evaluated."""
         rows, objectives = self.settings.population * len(self.dense), len(self.settings.objectives)
         strategy, numbers = self._strategy
@@ -86,7 +90,8 @@ class Evolution:
             jnp.full((rows, objectives), jnp.inf),
             numbers,
         )
-        return Progressed(nothing, rankings, jnp.zeros((), jnp.int32))
+        first = jnp.zeros((0, self.encoding.dimensions)) if known is None else jnp.asarray(known)
+        return Progressed(nothing, rankings, jnp.zeros((), jnp.int32), first)
 
     def steps(
         self, params: Any, batch: TaskBatch, key: Array, last: Array, state: Progressed
@@ -141,14 +146,14 @@ class Evolution:
     def _sample(self, key: Array, count: int) -> Array:
         return self.encoding.sample(key, count, self.settings.low, self.settings.high)
 
-    def _first(self, key: Array, count: int) -> Array:
-        """Return the first genotypes of all tasks, each task's together."""
+    def _first(self, key: Array, count: int, known: Array) -> Array:
+        """Return the first genotypes of all tasks, each task's together; those known come first."""
         first, settings = self._sample(key, count), self.settings
-        if not settings.uniform:
-            return first
-        shares = uniform_genotypes(self.kernel, settings.uniform, settings.low, settings.high)
+        if settings.uniform:
+            shares = uniform_genotypes(self.kernel, settings.uniform, settings.low, settings.high)
+            known = jnp.concatenate([shares, known])
         rows = first.reshape(len(self.dense), -1, first.shape[-1])
-        return rows.at[:, : settings.uniform].set(shares).reshape(first.shape)
+        return rows.at[:, : len(known)].set(known).reshape(first.shape)
 
     def _generation(
         self, params: Any, batch: TaskBatch, key: Array, state: Progressed
@@ -157,7 +162,7 @@ class Evolution:
         sample_key, ask_key, tell_key = jax.random.split(key, 3)
         strategy, numbers = self._strategy
         children, memory = strategy.ask(ask_key, state.strategy, numbers)
-        first = self._first(sample_key, len(children))
+        first = self._first(sample_key, len(children), state.known)
         children = jnp.where(state.generation == 0, first, children)
         rows = children.reshape(len(self.dense), -1, children.shape[-1])
         fitness = self.objectives(params, batch, state.rankings, rows).reshape(len(children), -1)
@@ -168,4 +173,4 @@ class Evolution:
         )
         front = memory.fitness.reshape(len(self.dense), -1, fitness.shape[-1])
         volumes = jax.vmap(log_hypervolume)(self._plain(front), jnp.asarray(self.dense))
-        return Progressed(memory, state.rankings, state.generation + 1), volumes
+        return state._replace(strategy=memory, generation=state.generation + 1), volumes

@@ -55,6 +55,10 @@ class AbstractEncoding(Protocol):
         """
         ...
 
+    def encode(self, masks: Sequence[np.ndarray]) -> Float[Array, " D"]:
+        """Return the genotype of masks as `decode` returns them, as nearly as it can be written."""
+        ...
+
 
 @final
 @dataclass(frozen=True)
@@ -116,17 +120,26 @@ class Ratios:
         return self.keeping(np.clip(np.round(np.asarray(ratios)[:, None] * sizes), 1, sizes))
 
     def keeping(self, kept: np.ndarray) -> Float[Array, "*P D"]:
-        """Return the genotypes that keep so many units of each group, and all blocks.
+        """Return the genotypes that keep so many units of each group.
 
         Several rankings have the same weight.
 
         Args:
-          kept: counts of at least one, [..., G].
+          kept: counts of at least one, [..., G], and which blocks are kept, [..., G + blocks]; all
+            are if that is left out.
         """
-        sizes = np.array(self.sizes, np.float64)
-        genes = np.where(sizes > 1, np.log(kept) / np.log(np.maximum(sizes, 2)), 1.0)
-        room = [(0, 0)] * (genes.ndim - 1) + [(0, self.dimensions - len(self.sizes))]
-        return jnp.asarray(np.pad(genes, room, constant_values=1), jnp.float32)
+        sizes, (counts, rest) = (
+            np.array(self.sizes, np.float64),
+            np.split(kept, [len(self.sizes)], -1),
+        )
+        genes = np.where(sizes > 1, np.log(counts) / np.log(np.maximum(sizes, 2)), 1.0)
+        room = [(0, 0)] * (kept.ndim - 1) + [(0, self.dimensions - kept.shape[-1])]
+        genes = np.pad(np.concatenate([genes, rest], -1), room, constant_values=1)
+        return jnp.asarray(genes, jnp.float32)
+
+    def encode(self, masks: Sequence[np.ndarray]) -> Float[Array, " D"]:
+        """Return the genotype that keeps as many units: which ones, its ranking says."""
+        return self.keeping(np.array([np.sum(mask) for mask in masks], np.float64))
 
     def kept(self, genotypes: Float[Array, "*P D"]) -> Float[Array, "*P _counts"]:
         """Return how many units of each group are kept, and whether each block is there."""
@@ -197,6 +210,10 @@ class Bits:
             for mask, places in zip(masks, ranking, strict=True)
         ]
         return filled + _present(last)
+
+    def encode(self, masks: Sequence[np.ndarray]) -> Float[Array, " D"]:
+        """Return the genotype that keeps these units."""
+        return jnp.concatenate([jnp.asarray(mask, jnp.float32) for mask in masks])
 
     def _rounded(
         self, genes: Float[Array, " _size"], mask: Bool[Array, " _size"]
