@@ -1,6 +1,6 @@
 """Draw the pictures of the guides from the run folder of `sosjax demo` and what it searched.
 
-    sosjax demo --out demo && python docs/draw.py demo
+sosjax demo --out demo && python docs/draw.py demo
 """
 
 import argparse
@@ -109,7 +109,9 @@ def environments(sets: sosjax.SetOfSets) -> plt.Figure:
     members = sets.task("tops").members
     for axes, environment in zip(row, sets.environments, strict=True):
         ((cost, limit),) = environment.limits.items()
-        points = np.array([(m.scores.costs[cost], 100 * m.scores.validation_error) for m in members])
+        points = np.array(
+            [(m.scores.costs[cost], 100 * m.scores.validation_error) for m in members]
+        )
         inside = points[:, 0] <= limit
         axes.plot(*points[inside].T, "o", color=OWN, ms=4)
         axes.plot(*points[~inside].T, "o", color="#c9cbd2", ms=4)
@@ -158,7 +160,7 @@ def loop(sets: sosjax.SetOfSets) -> plt.Figure:
         color=OWN,
     )
     axes.add_patch(back)
-    text = "parents mate within a task, and now and then across tasks: what one has learnt, all may try"
+    text = "parents mate within a task and across tasks: what one has learnt, the others may try"
     axes.text(4.775, -0.6, text, ha="center", va="center", fontsize=9)
     axes.set(xlim=(-0.1, 9.7), ylim=(-0.75, 1.12))
     axes.axis("off")
@@ -172,7 +174,9 @@ def progress(lines: list[dict]) -> plt.Figure:
     for name, colour in COLOURS.items():
         values = [line["hypervolume"][name] for line in lines]
         axes.plot(steps, values, color=colour, lw=1.8)
-        axes.annotate(name, (steps[-1], values[-1]), (6, 0), textcoords="offset points", va="center")
+        axes.annotate(
+            name, (steps[-1], values[-1]), (6, 0), textcoords="offset points", va="center"
+        )
     axes.set(xlabel="evaluations, of all tasks together", ylabel="hypervolume on search data")
     axes.set_xlim(0, steps[-1] * 1.16)
     axes.grid(color="#eeeeee")

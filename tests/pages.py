@@ -52,9 +52,7 @@ def block(path: Path, mark: str) -> Block:
 
 def commands(path: Path) -> list[list[str]]:
     """Return the words of each line that runs sosjax, in the blocks for a shell."""
-    lines = [
-        line for one in blocks(path) if one.language == "sh" for line in one.code.splitlines()
-    ]
+    lines = [line for one in blocks(path) if one.language == "sh" for line in one.code.splitlines()]
     words = [shlex.split(part, comments=True) for line in lines for part in line.split("&&")]
     return [one for one in words if one[:1] == ["sosjax"]]
 
