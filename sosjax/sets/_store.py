@@ -29,7 +29,7 @@ JSON_NAME = "sets.json"
 ARRAYS_NAME = "sets.safetensors"
 
 
-def save_sets(sets: SetOfSets, folder: Path) -> None:
+def save_sets(sets: SetOfSets, folder: str | Path) -> None:
     """Write a Set of Sets into a folder, arrays first.
 
     Raises:
@@ -37,6 +37,7 @@ def save_sets(sets: SetOfSets, folder: Path) -> None:
     """
     from ..models._weights import save_arrays
 
+    folder = Path(folder)
     arrays: dict[str, np.ndarray] = {}
     for number, task in enumerate(sets.tasks):
         members = task.members
@@ -57,7 +58,7 @@ def save_sets(sets: SetOfSets, folder: Path) -> None:
     write_json(folder / JSON_NAME, _as_json(sets) | {"arrays": sha256(folder / ARRAYS_NAME)})
 
 
-def load_sets(folder: Path) -> SetOfSets:
+def load_sets(folder: str | Path) -> SetOfSets:
     """Read a Set of Sets from a folder.
 
     Raises:
