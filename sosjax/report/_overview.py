@@ -32,6 +32,17 @@ def facts(result: Result) -> str:
     )
 
 
+def problems(result: Result) -> str:
+    """Return what could not be read, if anything."""
+    if not result.problems:
+        return ""
+    rows = "".join(f"<li>{escape(one)}</li>" for one in result.problems)
+    return (
+        '<section class="problems" aria-labelledby="problems">'
+        f'<h2 id="problems">What could not be read</h2><ul>{rows}</ul></section>'
+    )
+
+
 def overview(result: Result) -> str:
     """Return the chosen members, tasks down and environments across."""
     if not (result.environments and result.tasks):
@@ -88,9 +99,9 @@ def method(result: Result) -> str:
         f"({sizes['search']:,} examples). Validation data ({sizes['validation']:,}) select the "
         f"member for an environment: the lowest validation error within every limit, of equals "
         f"the one with fewer parameters. Test data ({sizes['test']:,}) chose nothing: they are "
-        f"what the charts and the bold numbers show, and so a line may rise. A task uses the "
-        f"examples of its classes. The lines follow the same rule: at each size they give the "
-        f"test error of the member that a limit of that size would select. The uniform baseline "
+        f"what the plots first and the bold numbers show, and so a line may rise. A task uses the "
+        f"examples of its classes. The lines follow the same rule: at each cost they give the "
+        f"error of the member that a limit of that cost would select. The uniform baseline "
         f"keeps the same share of every group, its best units by the ranking of the search, and "
         f"is judged in the same way; under `search.uniform`, cuts that nothing found beats are in "
         f"the set as well. Costs ({costs}) are those of the shrunk network.</p>{_recovery(result)}"
