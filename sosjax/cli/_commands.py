@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import json
 import os
 import re
 import sys
@@ -129,10 +130,10 @@ def export(arguments: argparse.Namespace) -> None:
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """Write the page of a finished run again."""
+    """Write the page of a finished run again, and figures if they are wanted."""
     folder = Path(arguments.run)
     require_finished(folder)
-    _show(folder, quiet=False, unrecovered=arguments.unrecovered)
+    _show(folder, False, arguments.unrecovered, arguments.png, arguments.json)
 
 
 def recover(arguments: argparse.Namespace) -> None:
@@ -242,19 +243,27 @@ def _asked(config: Config) -> tuple[Any, Any, Any, Any, Any]:
     return *config.load(), config.environments, config.settings
 
 
-def _show(folder: Path, quiet: bool, unrecovered: bool = False) -> None:
-    """Write the page; print the table of chosen members unless quiet, and the page's path."""
+def _show(
+    folder: Path, quiet: bool, unrecovered: bool = False, png: bool = False, as_json: bool = False
+) -> None:
+    """Write the page, and figures with `png`; print the table of chosen members and the paths."""
     from rich.console import Console
 
-    from ..report import report as write_report
-    from ..report import table
+    from ..report import figures, read_folder, summary, table_of, write_page
 
-    path = write_report(folder, unrecovered)
+    result = read_folder(folder, unrecovered)
+    drawn = figures(result) if png else []
+    path = write_page(result)
+    if as_json:
+        print(json.dumps(summary(result, path, drawn), indent=1, allow_nan=False))
+        return
     if quiet:
         print(path)
         return
-    Console().print(table(folder, unrecovered))
+    Console().print(table_of(result))
     print(f"report: {path}")
+    for one in drawn:
+        print(f"figure: {one}")
 
 
 def _export(

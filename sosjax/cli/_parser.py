@@ -194,7 +194,14 @@ def _add_readers(add: Add) -> None:
         "_commands.report",
         "show the table of a run and write its page",
         "my-run",
-        "my-run --unrecovered",
+        "my-run --png              # also figures for papers, in my-run/figures",
+        "my-run --unrecovered --json",
+    )
+    report.add_argument(
+        "--png", action="store_true", help="draw figures too; needs pip install 'sosjax[plots]'"
+    )
+    report.add_argument(
+        "--json", action="store_true", help="print paths and what was chosen as one JSON object"
     )
     for parser in (export, report):
         _add_run(parser)

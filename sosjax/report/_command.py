@@ -33,14 +33,14 @@ def command(result: Result, task: Task, number: int) -> str:
 def _options(task: Task, number: int) -> list[str] | None:
     """Return options of `sosjax export` that choose a member: the first that do."""
     member = task.members[number]
-    limits = {cost: float(getattr(member, cost)) for cost in COUNTED}
     everything = [text for cost in COUNTED for text in (f"--{cost}", str(member.costs[cost]))]
     tries: list[tuple[list[str], Environment | None, AbstractPreference]] = []
-    if min(limits.values()) >= 1:
+    if min(member.costs.values()) >= 1:
         for cost in COUNTED:
-            own = ["--at", f"{cost}={member.costs[cost]}"]
-            tries.append((own, None, At(cost, limits[cost])))
-        tries.append((everything, Environment("as asked", **limits), Best()))
+            words = ["--at", f"{cost}={member.costs[cost]}"]
+            tries.append((words, None, At(cost, member.costs[cost])))
+        own = Environment("own", member.parameters, member.bytes, member.flops)
+        tries.append((everything, own, Best()))
     for options, environment, prefer in tries:
         try:
             found = verdicts(task.members, environment, prefer, len(task.classes))

@@ -89,9 +89,7 @@ def _place(task: Task, member: Member) -> int:
     return next(number for number, one in enumerate(task.members) if one is member)
 
 
-def _point(
-    result: Result, task: Task, one: Member | Jack, known: list[Measure]
-) -> dict[str, Any]:
+def _point(result: Result, task: Task, one: Member | Jack, known: list[Measure]) -> dict[str, Any]:
     """Return costs and errors by key, without what is not known."""
     values = {key: getattr(one, key, None) for key in (*ERRORS, "epoch")}
     found: dict[str, Any] = {key: value for key, value in values.items() if value is not None}

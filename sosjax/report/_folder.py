@@ -13,9 +13,9 @@ from typing import Any
 from .._errors import InputError, require, require_known, require_unique
 from .._files import read_json
 from ..environments._environment import COUNTED, MEASURED, Environment
-from ._number import MEASURES
 from ._certificates import certificates
 from ._likeness import ARRAYS, likeness
+from ._number import MEASURES
 from ._record import Record, excerpt, plain
 from ._result import COSTS, Generation, Group, Jack, Member, Result, Task
 

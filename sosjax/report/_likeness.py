@@ -34,8 +34,13 @@ def likeness(file: Path, tasks: Sequence[Task], sizes: Sequence[int]) -> Likenes
 
     names = [f"{number}/mask" for number in range(len(tasks))]
     masks = _checked(file, load_arrays(file, names)[0], tasks, sizes)
-    pairs = [[_overlap(tasks, masks, sizes, (a, b)) for b in range(len(tasks))] for a in range(len(tasks))]
-    both = [[_mean([*pairs[a][b], *pairs[b][a]]) for b in range(len(tasks))] for a in range(len(tasks))]
+    pairs = [
+        [_overlap(tasks, masks, sizes, (a, b)) for b in range(len(tasks))]
+        for a in range(len(tasks))
+    ]
+    both = [
+        [_mean([*pairs[a][b], *pairs[b][a]]) for b in range(len(tasks))] for a in range(len(tasks))
+    ]
     return Likeness(
         found=tuple(tuple(cell[0] for cell in row) for row in both),
         chance=tuple(tuple(cell[1] for cell in row) for row in both),

@@ -13,7 +13,8 @@ def matrix(result: Result) -> str:
     names = [escape(task.name) for task in result.tasks]
     heads = "".join(f'<th scope="col"><span class="name">{name}</span></th>' for name in names)
     rows = "".join(
-        f'<tr><th scope="row"><span class="name">{name}</span></th>{"".join(map(_cell, found, chance))}</tr>'
+        f'<tr><th scope="row"><span class="name">{name}</span></th>'
+        f"{''.join(map(_cell, found, chance))}</tr>"
         for name, found, chance in zip(
             names, result.likeness.found, result.likeness.chance, strict=True
         )

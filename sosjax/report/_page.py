@@ -48,7 +48,7 @@ def write_page(result: Result) -> Path:
     page = Path(result.folder) / PAGE
     require(
         not page.exists() or _is_own(page),
-        f"{page} must be a report or not be there, got another file; nothing was changed.",
+        f"{page} must be a report or not be there, got another file; it stays as it is.",
     )
     write_whole(page, _page(result))
     return page

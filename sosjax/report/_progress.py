@@ -6,11 +6,15 @@ from ._result import Result
 
 
 def progress(result: Result) -> str:
-    """Return a figure for each task, which the page's script draws in; nothing without a journal."""
+    """Return a figure for each task, for the page's script to draw in; nothing without a journal."""
     figures = "".join(
         _figure(number, task.name, curve)
         for number, task in enumerate(result.tasks)
-        if (curve := [one.hypervolume[task.name] for one in result.journal if task.name in one.hypervolume])
+        if (
+            curve := [
+                one.hypervolume[task.name] for one in result.journal if task.name in one.hypervolume
+            ]
+        )
     )
     if not figures:
         return ""

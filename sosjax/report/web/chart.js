@@ -13,9 +13,9 @@
       const room = Math.max(0.06 * (high - low), 0.002);
       return d3.scaleLinear([Math.max(0, low - room), high + room], range).nice(5);
     }
-    const [low, high] = d3.extent(known.map((value) => Math.max(value, 1e-9)));
+    const [low, high] = d3.extent(known.filter((value) => value > 0));
     const room = Math.max((high / low) ** 0.06, 1.05);
-    return d3.scaleLog([low / room, high * room], range);
+    return d3.scaleLog([low / room, high * room], range).clamp(true); // a cost may be 0
   };
   const format = (key, scale) => {
     if (!isError(key)) return (value) => short(value, key);
@@ -48,7 +48,7 @@
         element("figcaption", {}, element("h3", {}, this.title), this.axis), this.choice);
       this.svg = d3.create("svg").attr("role", "group");
       this.node.insertBefore(this.svg.node(), this.choice);
-      for (const name of ["zone", "x axis", "y axis", "jack-line", "steps", "points", "members", "names", "grip"]) {
+      for (const name of ["zone", "x axis", "y axis", "jack-line", "steps", "points", "dots", "names", "grip"]) {
         this.svg.append("g").attr("class", name);
       }
       this.svg.on("click", (event) => {
@@ -146,7 +146,7 @@
       const { task, keys } = this;
       const shown = task.members.filter((one) => one[keys.x] !== undefined && one[keys.y] !== undefined);
       if (!shown.some((one) => one.number === this.focus)) this.focus = this.order()[0]?.number;
-      this.dots = this.svg.select(".members").selectAll("circle").data(shown, (one) => one.number).join("circle")
+      this.dots = this.svg.select(".dots").selectAll("circle").data(shown, (one) => one.number).join("circle")
         .attr("role", "button").attr("data-number", (one) => one.number)
         .attr("tabindex", (one) => (one.number === this.focus ? 0 : -1))
         .attr("cx", (one) => this.at(one)[0]).attr("cy", (one) => this.at(one)[1]);
@@ -160,25 +160,28 @@
       const chosen = choose(task.members, state.limits);
       const is = (which, one) => which !== null && which.task === index && which.number === one.number;
       const words = (one) => (one === chosen ? ", chosen" : misses(one, state.limits).length ? ", beyond the limits" : "");
+      const kind = (one) => [misses(one, state.limits).length ? "out" : "in", one === chosen && "chosen",
+        is(state.picked, one) && "picked", is(state.other, one) && "other"].filter(Boolean).join(" ");
       this.dots
-        .attr("class", (one) => (misses(one, state.limits).length ? "out" : "in"))
-        .classed("chosen", (one) => one === chosen)
-        .classed("picked", (one) => is(state.picked, one))
-        .classed("other", (one) => is(state.other, one))
-        .attr("r", (one) => (one === chosen ? 6.5 : 4.5))
+        .attr("class", kind).attr("r", 4.5)
         .attr("aria-pressed", (one) => is(state.picked, one) || is(state.other, one))
         .attr("aria-label", (one) => `${id(task, one)}: ${this.told(one)}${words(one)}`);
-      this.markNames(state, chosen);
+      this.markNames(state, chosen, kind);
       this.markLimit(state);
       this.say(state, chosen);
     }
 
-    markNames(state, chosen) {
+    // Drawn again above all dots, which may hide them; moving a dot itself would take its focus.
+    markNames(state, chosen, kind) {
       const { task, box } = this;
       const named = [chosen, ...[state.picked, state.other].map((one) =>
         (one && one.task === this.index ? task.members[one.number] : null))];
       const shown = [...new Set(named)].filter((one) => one && one[this.keys.y] !== undefined && one[this.keys.x] !== undefined);
-      this.svg.select(".names").selectAll("text").data(shown).join("text")
+      const names = this.svg.select(".names");
+      names.selectAll("circle").data(shown).join("circle")
+        .attr("class", kind).attr("r", (one) => (one === chosen ? 6.5 : 4.5))
+        .attr("cx", (one) => this.at(one)[0]).attr("cy", (one) => this.at(one)[1]);
+      names.selectAll("text").data(shown).join("text")
         .attr("class", (one) => (one === chosen ? "chosen" : ""))
         .attr("text-anchor", (one) => (this.at(one)[0] > (box.left + box.right) / 2 ? "end" : "start"))
         .attr("x", (one) => this.at(one)[0] + (this.at(one)[0] > (box.left + box.right) / 2 ? -9 : 9))

@@ -52,7 +52,7 @@ window.sosjax = (() => {
     const unit = measures.get(key).unit;
     const scaled = (unit === "" || unit === "B") && value >= 999.5;
     if (!scaled) return (d3.format(",.3~r")(value) + " " + unit).trim();
-    return d3.format(".3s")(value).replace(/(\D)$/, " $1") + unit;
+    return d3.format(".3~s")(value).replace(/(\D)$/, " $1") + unit;
   };
   const exact = (value, key) =>
     isError(key) ? percent(value) : d3.format(Number.isInteger(value) ? "," : ",.4~r")(value);

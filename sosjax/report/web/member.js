@@ -3,27 +3,32 @@
 {
   const { data, exact, short, element, id } = sosjax;
 
-  const part = (value, whole) => (whole ? `${((100 * value) / whole).toFixed(value < whole / 100 ? 1 : 0)} %` : "");
-  const cell = (one, key, jack) => {
-    if (one[key] === undefined) return element("td", {}, "-");
-    const share = sosjax.isError(key) || one === jack ? null : part(one[key], jack[key]);
-    return element("td", {}, exact(one[key], key), share && element("small", {}, share));
+  // What a value is beside the Jack's: the share of a cost; an error where no column has the Jack.
+  const beside = (one, key, jack, alone) => {
+    if (jack[key] === undefined) return null;
+    if (sosjax.isError(key)) return alone ? null : `Jack ${exact(jack[key], key)}`;
+    const share = (100 * one[key]) / jack[key];
+    return jack[key] ? `${share.toFixed(share < 1 ? 1 : 0)} % of the Jack` : null;
   };
+  const cell = (value, key, small) =>
+    element("td", {}, value === undefined ? "-" : exact(value, key), small && element("small", {}, small));
 
   const numbers = (shown) => {
-    const jacks = [...new Set(shown.map(({ task }) => task))];
+    const alone = new Set(shown.map(({ task }) => task)).size === 1;
+    const jack = alone ? shown[0].task.jack : null;
     const head = element("tr", {}, element("td"),
       ...shown.map(({ task, member, mark }) =>
         element("th", { scope: "col" }, element("i", { className: `mark ${mark}` }), id(task, member))),
-      ...jacks.map((task) => element("th", { scope: "col" }, jacks.length > 1 ? `Jack, ${task.name}` : "the Jack")));
+      alone ? element("th", { scope: "col" }, "the Jack") : null);
     const rows = [...data.errors, ...data.costs].map(({ key, label }) =>
       element("tr", {}, element("th", { scope: "row" }, label),
-        ...shown.map(({ task, member }) => cell(member, key, task.jack)),
-        ...jacks.map((task) => cell(task.jack, key, task.jack))));
+        ...shown.map(({ task, member }) =>
+          cell(member[key], key, member[key] === undefined ? null : beside(member, key, task.jack, alone))),
+        alone ? cell(jack[key], key, null) : null));
     if (data.recovered) {
       rows.push(element("tr", {}, element("th", { scope: "row" }, "epoch of recovery"),
         ...shown.map(({ member }) => element("td", {}, String(member.epoch ?? "-"))),
-        ...jacks.map(() => element("td", {}, "-"))));
+        alone ? element("td", {}, "-") : null));
     }
     return element("div", { className: "scroll" },
       element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
@@ -88,10 +93,11 @@
     if (state.picked) shown.push(find(state.picked, "picked"));
     if (state.other) shown.push(find(state.other, "other"));
     box.classList.toggle("open", shown.length > 0);
+    box.classList.toggle("waiting", state.comparing); // out of the way of the plots where it covers them
     if (!shown.length) {
       box.replaceChildren(element("p", { className: "hint" },
         "Pick a member: click a dot, or tab to a plot, go with the arrow keys and press Enter. " +
-        "With Shift it is set beside the one picked before."));
+        "With Shift it is set beside the one picked before; Enter once more goes to its numbers."));
       return;
     }
     const compare = element("button", { type: "button", "aria-pressed": String(state.comparing) },
@@ -101,7 +107,7 @@
     close.onclick = act.close;
     const several = shown.length > 1;
     box.replaceChildren(
-      element("div", { className: "head" },
+      element("div", { className: several ? "head several" : "head" },
         element("h3", {}, shown.map(({ task, member }) => id(task, member)).join(" and ")), compare, close),
       ...(several ? [] : [element("p", { className: "note" }, chosenFor(shown[0]))]),
       numbers(shown),

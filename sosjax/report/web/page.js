@@ -2,6 +2,7 @@
 "use strict";
 {
   const { data, element } = sosjax;
+  if (!data.tasks.length) document.getElementById("explorer").textContent = "The run has no tasks.";
   const state = { x: data.first, y: "test_error", limits: {}, picked: null, other: null, comparing: false };
 
   const act = {
@@ -19,11 +20,13 @@
     },
     pick(task, number, beside) {
       const one = { task, number };
+      const same = state.picked?.task === task && state.picked.number === number;
       if (state.picked && (beside || state.comparing)) {
-        const same = state.picked.task === task && state.picked.number === number;
         Object.assign(state, { other: same ? null : one, comparing: false });
       } else Object.assign(state, { picked: one, other: null, comparing: false });
       mark();
+      if (same) member.querySelector("button").focus();
+      else fronts[task].node.scrollIntoView({ block: "nearest" });
     },
     compare() {
       Object.assign(state, { comparing: !state.other && !state.comparing, other: null });
@@ -41,7 +44,7 @@
   const fronts = data.tasks.map((task, index) => new sosjax.Front(task, index, act));
   const controls = sosjax.controls(state, act);
   const figures = element("div", { className: "fronts" }, ...fronts.map((one) => one.node));
-  const member = element("aside", { id: "member", "aria-label": "Picked members", "aria-live": "polite" });
+  const member = element("aside", { id: "member", "aria-label": "Picked members" });
   document.getElementById("explorer").replaceChildren(controls.node,
     element("div", { className: "beside" }, figures, member));
 
