@@ -254,16 +254,11 @@ def _show(
     result = read_folder(folder, unrecovered)
     drawn = figures(result) if png else []
     path = write_page(result)
-    if as_json:
-        print(json.dumps(summary(result, path, drawn), indent=1, allow_nan=False))
-        return
-    if quiet:
-        print(path)
+    if quiet or as_json:
+        print(json.dumps(summary(result, path, drawn), indent=1) if as_json else path)
         return
     Console().print(table_of(result))
-    print(f"report: {path}")
-    for one in drawn:
-        print(f"figure: {one}")
+    print("\n".join([f"report: {path}", *(f"figure: {one}" for one in drawn)]))
 
 
 def _export(

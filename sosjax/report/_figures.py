@@ -1,6 +1,7 @@
 """The plots of a run as PNG files for papers; the only file that knows matplotlib."""
 
-import importlib.util
+import importlib
+import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 from .._errors import InputError, require
 from .._files import write_whole
 from ._measure import Measure, measures
-from ._number import MEASURES, short
-from ._result import Member, Result, Task, select
+from ._number import MEASURES, UNITS, brief
+from ._result import COSTS, Member, Result, Task, select
 
 FOLDER = "figures"
 OWN = "sosjax report"
@@ -34,7 +35,7 @@ def figures(result: Result) -> list[Path]:
         there that is none.
     """
     require(
-        importlib.util.find_spec("matplotlib") is not None,
+        _installed(),
         "`--png` needs matplotlib, which is not installed: pip install 'sosjax[plots]'.",
     )
     folder = Path(result.folder) / FOLDER
@@ -52,6 +53,14 @@ def figures(result: Result) -> list[Path]:
     for path, figure in drawn:
         write_whole(path, _png(figure))
     return [path for path, _ in drawn]
+
+
+def _installed() -> bool:
+    try:
+        importlib.import_module("matplotlib.figure")
+    except ImportError:
+        return False
+    return True
 
 
 def _figures(result: Result) -> Iterator[tuple[str, Any]]:
@@ -73,8 +82,6 @@ def _file_name(number: int, task: Task) -> str:
 
 
 def _png(figure: Any) -> bytes:
-    import io
-
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=300, bbox_inches="tight", metadata={"Software": OWN})
     return file.getvalue()
@@ -114,7 +121,7 @@ def _front(result: Result, task: Task, measure: Measure) -> Any:
         if members:
             errors = [100 * one.test_error for one in members]
             axes.plot(costs, errors, label=label, markersize=4, markerfacecolor="white", **style)
-    jack = {cost: getattr(task.jack, cost) for cost in ("parameters", "bytes", "flops")}
+    jack = {cost: getattr(task.jack, cost) for cost in COSTS}
     whole = tuple(group.size for group in result.groups)
     at = measure.of(jack, whole, outputs)
     axes.plot(
@@ -134,8 +141,9 @@ def _front(result: Result, task: Task, measure: Measure) -> Any:
             textcoords="offset points",
             color=_LIMIT,
         )
+    unit = measure.cost if measure.cost in UNITS else COSTS[0]
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: short(value, "parameters"))
+    axes.xaxis.set_major_formatter(lambda value, _: brief(value, unit))
     axes.set_xlabel(f"{measure.label}, log scale", fontsize=8)
     axes.set_ylabel(f"test {MEASURES[result.kind][0]}, %", fontsize=8)
     axes.set_title(_plain(task.name), fontsize=9)

@@ -224,7 +224,8 @@ def _journal(file: Path, problems: list[str]) -> tuple[Generation, ...]:
         one = _tried(wrong, lambda n=number, text=line: _line(file, n, text), None)
         if one is not None:
             found[one.generation] = one
-    more = f" So are {len(wrong) - 1} lines more." if len(wrong) > 1 else ""
+    rest = len(wrong) - 1
+    more = f" So {'is 1 line' if rest == 1 else f'are {rest} lines'} more." if rest > 0 else ""
     problems.extend(f"{first}{more}" for first in wrong[:1])
     return tuple(found[number] for number in sorted(found))
 

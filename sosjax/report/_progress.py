@@ -6,7 +6,7 @@ from ._result import Result
 
 
 def progress(result: Result) -> str:
-    """Return a figure for each task, for the page's script to draw in; nothing without a journal."""
+    """Return a figure of each task, for the page's script to draw in; nothing without journal."""
     figures = "".join(
         _figure(number, task.name, curve)
         for number, task in enumerate(result.tasks)

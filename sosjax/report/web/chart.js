@@ -275,7 +275,8 @@
     }
   };
 
-  sosjax.extentOf = (key, kinds = ["members", "uniform", "before"]) =>
-    data.tasks.flatMap((task) => [task.jack, ...kinds.flatMap((kind) => task[kind])].map((one) => one[key]))
-      .filter((value) => value !== undefined);
+  // All values of a cost or an error, so that plots share a scale.
+  sosjax.valuesOf = (key) =>
+    data.tasks.flatMap((task) => [task.jack, ...task.members, ...task.uniform, ...task.before])
+      .map((one) => one[key]).filter((value) => value !== undefined);
 }

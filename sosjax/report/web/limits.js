@@ -20,7 +20,7 @@
   };
 
   const slider = ({ key, label }, index, act) => {
-    const [low, high] = d3.extent(sosjax.extentOf(key, ["members"]));
+    const [low, high] = d3.extent(data.tasks.flatMap((task) => task.members), (one) => one[key]);
     const scale = d3.scaleLog([Math.max(low, 1e-9) * 0.9, Math.max(high, 2e-9)], [0, steps - 1]).clamp(true);
     const range = element("input", { type: "range", min: 0, max: steps, step: 1, id: `limit-${index}` });
     const field = element("input", {

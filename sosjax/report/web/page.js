@@ -2,7 +2,6 @@
 "use strict";
 {
   const { data, element } = sosjax;
-  if (!data.tasks.length) document.getElementById("explorer").textContent = "The run has no tasks.";
   const state = { x: data.first, y: "test_error", limits: {}, picked: null, other: null, comparing: false };
 
   const act = {
@@ -45,8 +44,9 @@
   const controls = sosjax.controls(state, act);
   const figures = element("div", { className: "fronts" }, ...fronts.map((one) => one.node));
   const member = element("aside", { id: "member", "aria-label": "Picked members" });
-  document.getElementById("explorer").replaceChildren(controls.node,
-    element("div", { className: "beside" }, figures, member));
+  document.getElementById("explorer").replaceChildren(...(data.tasks.length
+    ? [controls.node, element("div", { className: "beside" }, figures, member)]
+    : ["The run has no tasks."]));
 
   const mark = () => {
     controls.show();
@@ -54,7 +54,7 @@
     sosjax.showMember(member, state, act);
   };
   const draw = () => {
-    const values = sosjax.extentOf(state.x);
+    const values = sosjax.valuesOf(state.x);
     fronts.forEach((one) => one.draw(state, values));
     controls.show();
   };
