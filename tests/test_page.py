@@ -184,7 +184,9 @@ def test_a_member_is_picked_by_click_and_compared(folder, opened, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     panel.get_by_role("button", name="Compare").click()
     bags = dots(page, 1)
-    page.locator("figure.front").nth(1).evaluate("one => one.scrollIntoView({block: 'start'})")
+    page.locator("figure.front").nth(1).evaluate(
+        "one => one.scrollIntoView({block: 'start', behavior: 'instant'})"
+    )
     click(page, bags.nth(2))
     text = panel.inner_text()
     for part in ("tops/0 and bags/2", "32.15 %", "15.75 %", "Jack 13.05 %", "8 / 8", "9 / 16"):

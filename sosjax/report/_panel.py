@@ -107,8 +107,9 @@ def _all_members(task: Task, result: Result) -> str:
     )
     sizes = ", ".join(f"{group.name} {group.size}" for group in result.groups)
     count = f"{len(task.members)} member{'' if len(task.members) == 1 else 's'}"
+    shown = "" if result.environments else " open"
     return (
-        f"<details><summary>All numbers of the set: {count}</summary>"
+        f"<details{shown}><summary>All numbers of the set: {count}</summary>"
         f'<div class="scroll"><table class="all"><thead><tr>{_heads(result)}'
         "<th>Kept units</th></tr>"
         f"</thead><tbody>{rows}</tbody></table></div>"

@@ -54,8 +54,11 @@ window.sosjax = (() => {
     if (!scaled) return (d3.format(",.3~r")(value) + " " + unit).trim();
     return d3.format(".3~s")(value).replace(/(\D)$/, " $1") + unit;
   };
-  const exact = (value, key) =>
-    isError(key) ? percent(value) : d3.format(Number.isInteger(value) ? "," : ",.4~r")(value);
+  const unitOf = (key) => (key === "bytes" ? "" : measures.get(key).unit ?? ""); // bytes say it
+  const exact = (value, key) => {
+    if (isError(key)) return percent(value);
+    return `${d3.format(Number.isInteger(value) ? "," : ",.4~r")(value)} ${unitOf(key)}`.trim();
+  };
 
   const element = (tag, fields = {}, ...inside) => {
     const made = document.createElement(tag);
@@ -70,6 +73,6 @@ window.sosjax = (() => {
 
   return {
     data, measures, isError, misses, choose, nearest, staircase,
-    percent, short, exact, element, id,
+    percent, short, exact, unitOf, element, id,
   };
 })();

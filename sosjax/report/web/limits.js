@@ -10,7 +10,7 @@
   const presets = (act) => {
     const make = (name, limits) => {
       const inside = Object.entries(limits).map(([key, limit]) =>
-        `${short(limit, key)} ${sosjax.measures.get(key).unit === "B" ? "" : sosjax.measures.get(key).label}`.trim());
+        `${short(limit, key)} ${key === "bytes" ? "" : sosjax.measures.get(key).label}`.trim());
       const button = element("button", { type: "button" }, element("span", { className: "name" }, name),
         element("small", {}, inside.join(", ") || "the lowest error of all"));
       button.onclick = () => act.limits({ ...limits });
@@ -20,11 +20,12 @@
   };
 
   const slider = ({ key, label }, index, act) => {
+    const unit = sosjax.unitOf(key) && `, ${sosjax.unitOf(key)}`;
     const [low, high] = d3.extent(data.tasks.flatMap((task) => task.members), (one) => one[key]);
     const scale = d3.scaleLog([Math.max(low, 1e-9) * 0.9, Math.max(high, 2e-9)], [0, steps - 1]).clamp(true);
     const range = element("input", { type: "range", min: 0, max: steps, step: 1, id: `limit-${index}` });
     const field = element("input", {
-      type: "number", min: 0, step: "any", placeholder: "none", "aria-label": `exact limit of ${label}`,
+      type: "number", min: 0, step: "any", placeholder: "none", "aria-label": `exact limit of ${label}${unit}`,
     });
     range.oninput = () =>
       act.limit(key, +range.value === steps ? undefined : +scale.invert(+range.value).toPrecision(3));
@@ -35,7 +36,7 @@
       if (document.activeElement !== field) field.value = limit === undefined ? "" : limit;
     };
     const node = element("div", { className: "slider" },
-      element("label", { htmlFor: range.id }, label), field, range);
+      element("label", { htmlFor: range.id }, label + unit), field, range);
     return { key, node, show };
   };
 
