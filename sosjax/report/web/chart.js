@@ -32,7 +32,8 @@
       .call(d3.axisBottom(x).ticks(across).tickFormat(texts.x(across)).tickSizeOuter(0));
     svg.select(".y.axis").attr("transform", `translate(${box.left} 0)`)
       .call(d3.axisLeft(y).ticks(texts.rows).tickFormat(texts.y(texts.rows)).tickSize(box.left - box.right))
-      .call((axis) => axis.select(".domain").remove());
+      .call((axis) => axis.select(".domain").remove())
+      .selectAll(".tick").filter((_, place, nodes) => !nodes[place].textContent).remove();
   };
 
   // Places in the data that a plot shows beside members, in the order of drawing.
@@ -214,7 +215,7 @@
         return made.call(drag);
       });
       grips.classed("off", (one) => one.limit === undefined).attr("transform", (one) =>
-        (one.way === "x" ? `translate(${one.at} ${box.top})` : `translate(${box.left} ${one.at}) rotate(-90)`));
+        (one.way === "x" ? `translate(${one.at} ${box.top})` : `translate(${box.right} ${one.at}) rotate(90)`));
       grips.select("line").attr("y2", (one) => (one.way === "x" ? box.bottom - box.top : box.right - box.left));
       grips.select("text").attr("y", -2)
         .attr("text-anchor", (one) => (one.at > (box.left + box.right) / 2 ? "end" : "start"))

@@ -8,7 +8,7 @@
     if (jack[key] === undefined) return null;
     if (sosjax.isError(key)) return alone ? null : `Jack ${exact(jack[key], key)}`;
     const share = (100 * one[key]) / jack[key];
-    return jack[key] ? `${share.toFixed(share < 1 ? 1 : 0)} % of the Jack` : null;
+    return jack[key] ? `${share.toFixed(share < 1 ? 1 : 0)} % of Jack` : null;
   };
   const cell = (value, key, small) =>
     element("td", {}, value === undefined ? "-" : exact(value, key), small && element("small", {}, small));
@@ -84,6 +84,7 @@
   };
   const chosenFor = ({ task, member }) => {
     const names = Object.keys(task.chosen).filter((name) => task.chosen[name] === member.number);
+    if (!data.environments.length) return "";
     return names.length ? `Chosen for ${names.join(", ")}.` : "Chosen for no environment of the run.";
   };
 
