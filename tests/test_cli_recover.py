@@ -168,12 +168,12 @@ def test_a_whole_recovery(folder, monkeypatch, capsys):
         one.scores.epoch for task in load_sets(run / "recovered").tasks for one in task.members
     )
     page = (run / "report.html").read_text()
-    assert "set before recovery" in page and "Recovery rate</dt><dd>0.01<" in page
+    assert '"recovered":true' in page and "Recovery rate</dt><dd>0.01<" in page
     assert main(["recover", "r", "--rate", "0.01", "--quiet"]) == 0
     assert capsys.readouterr().out == "r/report.html\n"
     assert main(["report", "r", "--unrecovered"]) == 0
     assert "Recovered" not in capsys.readouterr().out
-    assert "set before recovery" not in (run / "report.html").read_text()
+    assert '"recovered":false' in (run / "report.html").read_text()
     assert (
         json.loads((run / "recovered" / "run.json").read_text())["asked"]["settings"]["rate"]
         == 0.01
