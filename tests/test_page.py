@@ -285,7 +285,7 @@ def test_hostile_names_and_odd_runs_draw_without_complaint(folder, opened):
     assert "The set is empty." in page.locator("figure.front").nth(1).inner_text()
     assert page.locator("figure.volume svg").count() == 1
     write(folder, shown | {"tasks": []})
-    assert "The run has no tasks." in opened(report(folder)).locator("#explorer").inner_text()
+    assert "There is no set to show." in opened(report(folder)).locator("#explorer").inner_text()
 
 
 def test_plots_follow_the_width(folder, opened):
@@ -298,6 +298,12 @@ def test_plots_follow_the_width(folder, opened):
         "[...document.querySelectorAll('figure svg')].every(one => one.clientWidth < 390)"
     )
     assert wide
+
+
+def test_a_run_that_is_not_finished_draws_its_search(folder, opened):
+    (folder / "sets.json").unlink()
+    page = opened(report(folder), 390)
+    assert page.locator("figure.volume svg").count() == 2
 
 
 def test_tables_are_read_without_javascript(folder, opened):

@@ -141,8 +141,10 @@ def test_page_numbers_are_those_of_the_file(folder):
     errors = [one["key"] for one in content["errors"]]
     assert errors == ["test_error", "validation_error", "search_error"]
     assert content["environments"] == sets()["environments"]
-    assert content["tasks"][0]["hypervolume"] == [[0, 0.5], [2, 0.625]]
-    assert content["tasks"][1]["hypervolume"] == [[0, 0.4]]
+    assert content["hypervolume"] == [
+        {"name": "tops", "curve": [[0, 0.5], [2, 0.625]]},
+        {"name": "bags", "curve": [[0, 0.4]]},
+    ]
     assert content["first"] == "parameters" and not content["recovered"]
     for text in ("22.45 %", "15.75 %", "13.05 %", "5,001", "2,500", "10.1 kB", "+9.40 pts"):
         assert text in page
@@ -514,6 +516,18 @@ def test_what_else_is_damaged_is_left_out_and_told(folder, name, text, said):
     assert escape(problem) in page and "22.45 %" in page
     assert ("0.625" in page) and ("9.8.7" in page) == (name != "run.json")
     assert "Not shown: " in printed(folder, 400)
+
+
+def test_a_run_that_is_not_finished_shows_its_search(folder):
+    (folder / "sets.json").unlink()
+    page = report(folder).read_text()
+    assert "no sets yet; continue it with: sosjax resume " in page
+    assert "<b>0.625</b>" in page and "9.8.7" not in page and "The fronts" not in page
+    assert embedded(page)["tasks"] == [] and len(embedded(page)["hypervolume"]) == 2
+    assert "Nothing to select: the run is not finished." in printed(folder, 400)
+    (folder / "journal.jsonl").unlink()
+    with pytest.raises(InputError, match=r"sets\.json must be a file, got none there\.$"):
+        report(folder)
 
 
 def test_a_file_of_the_name_that_is_no_report_stays(folder):

@@ -25,6 +25,7 @@ from ._runs import (
     interruptible,
     reporting,
     require_finished,
+    require_run,
     require_same,
     sets_of,
 )
@@ -130,9 +131,9 @@ def export(arguments: argparse.Namespace) -> None:
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """Write the page of a finished run again, and figures if they are wanted."""
+    """Write the page of a run again, or so far, and figures if they are wanted."""
     folder = Path(arguments.run)
-    require_finished(folder)
+    (require_run if (folder / "journal.jsonl").exists() else require_finished)(folder)
     _show(folder, False, arguments.unrecovered, arguments.png, arguments.json)
 
 

@@ -18,7 +18,7 @@ def content(result: Result) -> dict[str, Any]:
 
     `costs` says what may be limited; members have a value of each under its key, and the errors in
     [0, 1]. `limits` of environments are by the same keys. A member's `number` is its place in
-    `sets.json`.
+    `sets.json`; `hypervolume` has pairs of a generation and what it was after it.
     """
     known = measures(result)
     everyone = [one for task in result.tasks for one in (*task.members, *task.uniform)]
@@ -46,6 +46,10 @@ def content(result: Result) -> dict[str, Any]:
             for one in result.environments
         ],
         "tasks": [_task(result, task, known) for task in result.tasks],
+        "hypervolume": [
+            {"name": name, "curve": [list(point) for point in curve]}
+            for name, curve in result.curves.items()
+        ],
         "problems": list(result.problems),
     }
 
@@ -77,11 +81,6 @@ def _task(result: Result, task: Task, known: list[Measure]) -> dict[str, Any]:
             for environment in result.environments
             for one in [select(task, environment)]
         },
-        "hypervolume": [
-            [one.generation, one.hypervolume[task.name]]
-            for one in result.journal
-            if task.name in one.hypervolume
-        ],
     }
 
 

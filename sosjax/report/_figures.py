@@ -72,7 +72,7 @@ def _figures(result: Result) -> Iterator[tuple[str, Any]]:
         picks = _picks(result, task)
         if picks and result.groups:
             yield f"groups-{name}", _groups(result, task, picks)
-    if any(one.hypervolume for one in result.journal):
+    if result.curves:
         yield "hypervolume", _volume(result)
 
 
@@ -159,22 +159,16 @@ def _picks(result: Result, task: Task) -> list[tuple[str, Member]]:
 
 def _volume(result: Result) -> Any:
     figure, axes = _axes()
-    for number, task in enumerate(result.tasks):
-        curve = [
-            (one.generation, one.hypervolume[task.name])
-            for one in result.journal
-            if task.name in one.hypervolume
-        ]
-        if curve:
-            colour, mark = (kinds[number % len(kinds)] for kinds in (_COLOURS, _MARKS))
-            axes.plot(
-                *zip(*curve, strict=True),
-                color=colour,
-                marker=mark,
-                markersize=3,
-                markevery=max(len(curve) // 8, 1),
-                label=_plain(task.name),
-            )
+    for number, (name, curve) in enumerate(result.curves.items()):
+        colour, mark = (kinds[number % len(kinds)] for kinds in (_COLOURS, _MARKS))
+        axes.plot(
+            *zip(*curve, strict=True),
+            color=colour,
+            marker=mark,
+            markersize=3,
+            markevery=max(len(curve) // 8, 1),
+            label=_plain(name),
+        )
     axes.set_xlabel("generation", fontsize=8)
     axes.set_ylabel("hypervolume on search data", fontsize=8)
     axes.legend(fontsize=7, frameon=False)

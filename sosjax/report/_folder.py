@@ -1,10 +1,11 @@
 """A run folder -> `Result`: every number is checked before anything is shown.
 
-`sets.json` must be whole, as nothing makes sense without it. What else cannot be read is left out,
-and why is told among the problems.
+Where `sets.json` is there it must be whole, as nothing makes sense without it. What else cannot be
+read is left out, and why is told among the problems.
 """
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -37,36 +38,37 @@ def read_folder(folder: Path, unrecovered: bool = False) -> Result:
       unrecovered: leave out recovered sets, which else come in place of those they were made of.
 
     Raises:
-      InputError: the folder or `sets.json` is missing, or `sets.json` is damaged, of another format
-        or of another version.
+      InputError: the folder is missing; `sets.json` is damaged, of another format or of another
+        version; or it is missing and there is no journal either.
     """
     given, folder = str(folder), Path(folder)
     require(folder.is_dir(), f"`folder` must be a run folder, got no folder at {folder}.")
-    found, problems = _of_sets(_document(folder / "sets.json", "sosjax-sets")), []
-    place = folder
-    if (folder / RECOVERED / "sets.json").exists() and not unrecovered:
-        path = folder / RECOVERED / "sets.json"
+    problems: list[str] = []
+    own = {
+        "name": folder.resolve().name,
+        "folder": given,
+        "journal": _journal(folder / "journal.jsonl", problems),
+        "configured": (folder / CONFIG).exists(),
+        "fidelity": FIDELITY if (folder / FIDELITY).exists() else "",
+        **_tried(problems, lambda: _made_with(folder / "run.json"), {}),
+    }
+    if own["journal"] and not (folder / "sets.json").exists():
+        again = shlex.join(["sosjax", "resume", given])
+        problems.append(f"The run is not finished and has no sets yet; continue it with: {again}")
+        return Result(**own, problems=tuple(problems))
+    found, place = _of_sets(_document(folder / "sets.json", "sosjax-sets")), folder
+    path = folder / RECOVERED / "sets.json"
+    if path.exists() and not unrecovered:
         recovered = _tried(problems, lambda: _of_sets(_document(path, "sosjax-sets")), None)
         if recovered is not None:
             place = folder / RECOVERED
             recovered["tasks"] = _joined(recovered["tasks"], found["tasks"])
             found = recovered
     sizes = [group.size for group in found["groups"]]
-    masks = _tried(problems, lambda: likeness(place / ARRAYS, found["tasks"], sizes), None)
+    alike = _tried(problems, lambda: likeness(place / ARRAYS, found["tasks"], sizes), None)
     found["tasks"] = certificates(folder, place, found["tasks"], problems)
-    nothing = {"versions": {}, "machine": {}}
-    return Result(
-        name=folder.resolve().name,
-        folder=given,
-        journal=_journal(folder / "journal.jsonl", problems),
-        fidelity=FIDELITY if (folder / FIDELITY).exists() else "",
-        configured=(folder / CONFIG).exists(),
-        unrecovered=place == folder and (folder / RECOVERED / "sets.json").exists(),
-        likeness=masks,
-        **found,
-        **_tried(problems, lambda: _made_with(folder / "run.json"), nothing),
-        problems=tuple(problems),
-    )
+    left_out = place == folder and path.exists()
+    return Result(**own, **found, unrecovered=left_out, likeness=alike, problems=tuple(problems))
 
 
 def _tried(problems: list[str], read: Callable[[], Any], otherwise: Any) -> Any:
@@ -119,7 +121,7 @@ def _document(file: Path, wanted: str) -> Record:
 
 def _made_with(file: Path) -> dict[str, dict[str, str]]:
     if not file.exists():
-        return {"versions": {}, "machine": {}}
+        return {}
     record = _document(file, "sosjax-run")
     own = plain({"sosjax": record.content.get("sosjax")})
     return {"versions": own | record.texts("versions"), "machine": record.texts("machine")}

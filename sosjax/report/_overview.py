@@ -17,6 +17,7 @@ def facts(result: Result) -> str:
         ("environments", str(len(result.environments))),
         ("members", str(members)),
     ]
+    pairs = pairs if result.finished else [("sets", "none yet")]
     if result.recovery:
         pairs.append(("sets", "recovered"))
     if result.journal:
@@ -25,9 +26,10 @@ def facts(result: Result) -> str:
         if last.evaluations is not None:
             pairs.append(("evaluations", f"{last.evaluations:,}"))
     terms = "".join(f"<div><dt>{key}</dt><dd>{value}</dd></div>" for key, value in pairs)
+    of = f"<b>{escape(result.network)}</b> on <b>{escape(result.data)}</b>"
     return (
         f'<p class="kind">Set of Sets</p><h1>{escape(result.name)}</h1>'
-        f'<p class="of"><b>{escape(result.network)}</b> on <b>{escape(result.data)}</b></p>'
+        f'<p class="of">{of if result.finished else "a run that is not finished"}</p>'
         f'<dl class="facts">{terms}</dl>'
     )
 
@@ -87,6 +89,8 @@ def _cell(task: Task, environment: Environment) -> str:
 
 def method(result: Result) -> str:
     """Return how the numbers were made, with the seed and the versions."""
+    if not result.finished:
+        return ""
     sizes = result.sizes
     pairs = {**result.settings, "objectives": " and ".join(result.objectives)}
     settings = _terms({key.capitalize(): value for key, value in pairs.items()})

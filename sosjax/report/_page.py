@@ -63,7 +63,6 @@ def _is_own(page: Path) -> bool:
 
 def _page(result: Result) -> str:
     style, scripts = beside("page.css"), [beside(name) for name in SCRIPTS]
-    panels = "".join(panel(index, task, result) for index, task in enumerate(result.tasks))
     code = "\n".join(f"<script>{script}</script>" for script in scripts)
     return f"""<!doctype html>
 <html lang="en">
@@ -80,16 +79,7 @@ def _page(result: Result) -> str:
 <main>
 {problems(result)}
 {overview(result)}
-<section aria-labelledby="fronts">
-<h2 id="fronts">The fronts</h2>
-<p>Each dot is a member of a task's set. Move the limits: of each task the member with the lowest
-validation error within all of them is chosen.</p>
-<div id="explorer"><p>The plots need JavaScript; the tables below hold the same numbers.</p></div>
-</section>
-<section aria-labelledby="numbers">
-<h2 id="numbers">The sets in numbers</h2>
-{panels}
-</section>
+{_sets(result)}
 {progress(result)}
 {matrix(result)}
 {method(result)}
@@ -99,6 +89,23 @@ validation error within all of them is chosen.</p>
 </body>
 </html>
 """
+
+
+def _sets(result: Result) -> str:
+    """Return the place of the plots, and the tables."""
+    if not result.finished:
+        return ""
+    panels = "".join(panel(index, task, result) for index, task in enumerate(result.tasks))
+    return f"""<section aria-labelledby="fronts">
+<h2 id="fronts">The fronts</h2>
+<p>Each dot is a member of a task's set. Move the limits: of each task the member with the lowest
+validation error within all of them is chosen.</p>
+<div id="explorer"><p>The plots need JavaScript; the tables below hold the same numbers.</p></div>
+</section>
+<section aria-labelledby="numbers">
+<h2 id="numbers">The sets in numbers</h2>
+{panels}
+</section>"""
 
 
 def policy(style: str, *scripts: str) -> str:

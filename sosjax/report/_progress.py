@@ -7,15 +7,8 @@ from ._result import Result
 
 def progress(result: Result) -> str:
     """Return a figure of each task, for the page's script to draw in; nothing without journal."""
-    figures = "".join(
-        _figure(number, task.name, curve)
-        for number, task in enumerate(result.tasks)
-        if (
-            curve := [
-                one.hypervolume[task.name] for one in result.journal if task.name in one.hypervolume
-            ]
-        )
-    )
+    curves = enumerate(result.curves.items())
+    figures = "".join(_figure(number, name, curve) for number, (name, curve) in curves)
     if not figures:
         return ""
     first, last = (result.journal[place].generation for place in (0, -1))
@@ -28,9 +21,9 @@ def progress(result: Result) -> str:
     )
 
 
-def _figure(number: int, name: str, curve: list[float]) -> str:
+def _figure(number: int, name: str, curve: list[tuple[int, float]]) -> str:
     return (
-        f'<figure class="volume" data-task="{number}"><figcaption>'
+        f'<figure class="volume" data-curve="{number}"><figcaption>'
         f'<span class="name">{escape(name)}</span>'
-        f"<span>{curve[0]:.3f} → <b>{curve[-1]:.3f}</b></span></figcaption></figure>"
+        f"<span>{curve[0][1]:.3f} → <b>{curve[-1][1]:.3f}</b></span></figcaption></figure>"
     )

@@ -97,32 +97,48 @@ class Result:
       unrecovered: whether recovered sets are left out on purpose.
       likeness: how alike the sets of two tasks are; `None` where masks cannot be read.
       problems: what could not be read, in a sentence each.
+
+    A run that is not finished has a name and a journal, and else nothing.
     """
 
     name: str
     folder: str
-    network: str
-    groups: tuple[Group, ...]
-    parameters: int
-    bytes: int
-    flops: int
-    data: str
-    sizes: Mapping[str, int]
-    notes: tuple[str, ...]
-    kind: str
-    objectives: tuple[str, ...]
-    settings: Mapping[str, str]
-    recovery: Mapping[str, str]
-    environments: tuple[Environment, ...]
-    tasks: tuple[Task, ...]
-    versions: Mapping[str, str]
-    machine: Mapping[str, str]
-    journal: tuple[Generation, ...]
+    network: str = ""
+    groups: tuple[Group, ...] = ()
+    parameters: int = 0
+    bytes: int = 0
+    flops: int = 0
+    data: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    kind: str = "classes"
+    objectives: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    recovery: Mapping[str, str] = field(default_factory=dict)
+    environments: tuple[Environment, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
+    journal: tuple[Generation, ...] = ()
     fidelity: str = ""
     configured: bool = False
     unrecovered: bool = False
     likeness: Likeness | None = None
     problems: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has sets."""
+        return self.network != ""
+
+    @property
+    def curves(self) -> dict[str, list[tuple[int, float]]]:
+        """The hypervolume of each task after generations, by the task's name."""
+        found: dict[str, list[tuple[int, float]]] = {}
+        for one in self.journal:
+            for name, volume in one.hypervolume.items():
+                found.setdefault(name, []).append((one.generation, volume))
+        return found
 
 
 def select(task: Task, environment: Environment) -> Member | None:

@@ -14,10 +14,10 @@ VERSION = 1
 def summary(result: Result, page: Path, figures: Sequence[Path]) -> dict[str, Any]:
     """Return what `sosjax report --json` prints.
 
-    `page` and `figures` are the files; of each task the number of its members, the member that each
-    environment of the run selects, by its place in `sets.json`, and `null` where none fits, and
-    the hypervolume after the last generation, `null` without a journal; `problems` are sentences on
-    what could not be read.
+    `page` and `figures` are the files; of each task the number of its members, and the member that
+    each environment of the run selects, by its place in `sets.json`, and `null` where none fits;
+    `hypervolume` is that of each task after the last generation in the journal; `problems` are
+    sentences on what could not be read.
     """
     shown = content(result)
     return {
@@ -26,15 +26,16 @@ def summary(result: Result, page: Path, figures: Sequence[Path]) -> dict[str, An
         "run": result.folder,
         "page": str(page),
         "figures": [str(one) for one in figures],
+        "finished": result.finished,
         "recovered": shown["recovered"],
         "tasks": [
             {
                 "name": task["name"],
                 "members": len(task["members"]),
                 "chosen": task["chosen"],
-                "hypervolume": task["hypervolume"][-1][1] if task["hypervolume"] else None,
             }
             for task in shown["tasks"]
         ],
+        "hypervolume": {name: curve[-1][1] for name, curve in result.curves.items()},
         "problems": shown["problems"],
     }

@@ -41,7 +41,8 @@ def table_of(result: Result) -> Group:
     """Return the table of a run that was read; as `table`."""
     problems = [Text(f"Not shown: {one}") for one in result.problems]
     if not (result.environments and result.tasks):
-        nothing = Text("Nothing to select: the run has no environments.", style="dim")
+        why = "has no environments" if result.finished else "is not finished"
+        nothing = Text(f"Nothing to select: the run {why}.", style="dim")
         return Group(nothing, *problems)
     recovered = "Recovered sets; `before` is the test error before recovery."
     head = [Text(recovered)] if result.recovery else []

@@ -253,9 +253,9 @@
 
   // The hypervolume of every task over the generations, on one scale.
   sosjax.drawVolumes = () => {
-    const curves = data.tasks.flatMap((task) => task.hypervolume);
+    const curves = data.hypervolume.flatMap(({ curve }) => curve);
     for (const figure of document.querySelectorAll("figure.volume")) {
-      const curve = data.tasks[+figure.dataset.task].hypervolume;
+      const { curve } = data.hypervolume[+figure.dataset.curve];
       const width = figure.querySelector("figcaption").clientWidth;
       const box = { left: 40, right: width - 8, top: 8, bottom: 110 };
       const x = d3.scaleLinear(d3.extent(curves, ([age]) => age), [box.left, box.right]);

@@ -66,7 +66,8 @@
       return element("p", { className: "note" }, "Another member has the same costs, so no option of ",
         element("code", {}, "sosjax export"), ` names ${id(task, member)} alone.`);
     }
-    const code = element("code", {}, member.command);
+    const words = member.command.split(/(\s+)/); // an option is not to break after its hyphens
+    const code = element("code", {}, ...words.map((one, place) => (place % 2 ? one : element("span", {}, one))));
     const button = element("button", { type: "button" }, "Copy");
     button.onclick = async () => {
       await copied(member.command, code);

@@ -44,9 +44,9 @@
   const controls = sosjax.controls(state, act);
   const figures = element("div", { className: "fronts" }, ...fronts.map((one) => one.node));
   const member = element("aside", { id: "member", "aria-label": "Picked members" });
-  document.getElementById("explorer").replaceChildren(...(data.tasks.length
+  document.getElementById("explorer")?.replaceChildren(...(data.tasks.length
     ? [controls.node, element("div", { className: "beside" }, figures, member)]
-    : ["The run has no tasks."]));
+    : ["There is no set to show."]));
 
   const mark = () => {
     controls.show();
