@@ -28,7 +28,7 @@ def likeness(file: Path, tasks: Sequence[Task], sizes: Sequence[int]) -> Likenes
     Raises:
       InputError: the file is damaged, or its masks are not those of the members.
     """
-    if not file.exists() or not tasks:
+    if not (file.exists() and tasks and sizes and min(sizes) > 0):
         return None
     from ..models._weights import load_arrays  # imports JAX, which takes seconds
 
@@ -54,9 +54,11 @@ def _checked(
     found = []
     starts = np.cumsum([0, *sizes])[:-1]
     for number, task in enumerate(tasks):
-        kept = np.array([one.kept for one in task.members], int).reshape(-1, len(sizes))
-        mask = arrays.get(f"{number}/mask", np.zeros((0, 0), np.uint8)).astype(bool)
-        mask = mask if len(task.members) else np.zeros((0, sum(sizes)), bool)
+        if not task.members:
+            found.append(np.zeros((0, 0), bool))
+            continue
+        kept = np.array([one.kept for one in task.members])
+        mask = arrays.get(f"{number}/mask", np.zeros((0, 0))).astype(bool)
         fits = mask.shape == (len(task.members), sum(sizes))
         require(
             fits and bool((np.add.reduceat(mask, starts, axis=1, dtype=int) == kept).all()),
