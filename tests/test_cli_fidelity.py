@@ -7,7 +7,7 @@ import pytest
 from test_cli import failure, made_run
 from test_report_fidelity import comparison
 
-import sosjax.cli._commands as commands
+import sosjax.cli._recovery as commands
 from sosjax.cli import main
 from sosjax.fitness._recovery import Recovery
 from sosjax.search._run_folder import RunFolder

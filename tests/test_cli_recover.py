@@ -7,6 +7,7 @@ import pytest
 from test_cli import failure, made_run, sets_on_disk
 
 import sosjax.cli._commands as commands
+import sosjax.cli._recovery as recovery_commands
 from sosjax.cli import main
 from sosjax.fitness._recovery import Recovery
 from sosjax.search._run_folder import RunFolder
@@ -33,8 +34,8 @@ def recovered(monkeypatch):
         else:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "_recover", recover)
-    monkeypatch.setattr(commands, "show", lambda run, quiet, *_: print(run / "report.html"))
+    monkeypatch.setattr(recovery_commands, "_recover", recover)
+    monkeypatch.setattr(recovery_commands, "show", lambda run, quiet, *_: print(run / "report.html"))
     return asked
 
 
@@ -68,7 +69,7 @@ def test_nothing_written_is_nothing_to_continue(folder, monkeypatch, capsys):
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "_recover", stopped)
+    monkeypatch.setattr(recovery_commands, "_recover", stopped)
     assert main(["recover", "r"]) == 130
     assert capsys.readouterr().err == "sosjax: interrupted; nothing was written\n"
 
@@ -168,12 +169,12 @@ def test_a_whole_recovery(folder, monkeypatch, capsys):
         one.scores.epoch for task in load_sets(run / "recovered").tasks for one in task.members
     )
     page = (run / "report.html").read_text()
-    assert "set before recovery" in page and "Recovery rate</dt><dd>0.01<" in page
+    assert '"recovered":true' in page and "Recovery rate</dt><dd>0.01<" in page
     assert main(["recover", "r", "--rate", "0.01", "--quiet"]) == 0
     assert capsys.readouterr().out == "r/report.html\n"
     assert main(["report", "r", "--unrecovered"]) == 0
     assert "Recovered" not in capsys.readouterr().out
-    assert "set before recovery" not in (run / "report.html").read_text()
+    assert '"recovered":false' in (run / "report.html").read_text()
     assert (
         json.loads((run / "recovered" / "run.json").read_text())["asked"]["settings"]["rate"]
         == 0.01

@@ -83,6 +83,7 @@ def test_foreign_libraries_enter_by_one_room(file):
         "evosax": "strategies/_evosax.py",
         "huggingface_hub": "models/_hub.py",
         "jax2onnx": "deploy/_onnx.py",
+        "matplotlib": "report/_figures.py",
         "onnxruntime": "deploy/_onnx.py",
         "orbax": "search/",
         # The last is copied into exports, where it is alone.

@@ -9,17 +9,19 @@ import sys
 from base64 import b64encode
 from html import escape
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+import sosjax._errors
 from sosjax._errors import InputError
 from sosjax.environments._environment import Environment
-from sosjax.report import report, table
+from sosjax.report import read_folder, report, table, write_page
 from sosjax.report._axis import error_axis, log_axis
-from sosjax.report._folder import read_folder
 from sosjax.report._number import brief, part, short
-from sosjax.report._result import Jack, Member, Task, limits_of, select, staircase
+from sosjax.report._page import SCRIPTS
+from sosjax.report._result import Jack, Member, Task, limits_of, select, shortfall
 
 NASTY = "</script><script>alert(1)</script>\"'&<!-- [bold red]../x"
 
@@ -124,16 +126,46 @@ def embedded(page):
 
 def test_page_numbers_are_those_of_the_file(folder):
     page = report(folder).read_text()
-    for mine, theirs in zip(embedded(page)["tasks"], sets()["tasks"], strict=True):
-        assert mine["chosen"] == {"watch": 1, "phone": 2}
-        assert {key: mine[key] for key in theirs} == theirs
-    assert embedded(page)["groups"] == sets()["network"]["groups"]
+    content = embedded(page)
+    for mine, theirs in zip(content["tasks"], sets()["tasks"], strict=True):
+        assert mine["chosen"] == {"watch": 1, "phone": 2, "chip": None}
+        assert mine["name"] == theirs["name"] and mine["classes"] == theirs["classes"]
+        assert [one["number"] for one in mine["members"]] == [0, 1, 2]
+        for kind in ("members", "uniform"):
+            for one, wanted in zip(mine[kind], theirs[kind], strict=True):
+                assert {key: one[key] for key in wanted} == wanted
+        assert {key: mine["jack"][key] for key in theirs["jack"]} == theirs["jack"]
+        assert mine["jack"]["kept"] == [8, 16]
+    assert content["groups"] == sets()["network"]["groups"]
+    assert [one["key"] for one in content["costs"]] == ["parameters", "bytes", "flops"]
+    errors = [one["key"] for one in content["errors"]]
+    assert errors == ["test_error", "validation_error", "search_error"]
+    assert content["environments"] == sets()["environments"]
+    assert content["hypervolume"] == [
+        {"name": "tops", "curve": [[0, 0.5], [2, 0.625]]},
+        {"name": "bags", "curve": [[0, 0.4]]},
+    ]
+    assert content["first"] == "parameters" and not content["recovered"]
     for text in ("22.45 %", "15.75 %", "13.05 %", "5,001", "2,500", "10.1 kB", "+9.40 pts"):
         assert text in page
     for text in ("800 examples", "(200)", "(201)", "9.8.7", "<dd>7</dd>", "0.625", "240"):
         assert text in page
-    assert "the smallest needs 1,000 parameters (limit 900)" in page
-    assert "0.100" not in page  # the line before the resume
+    assert "the nearest, tops/0, needs 1,000 parameters, 100 (11 %) over 900" in page
+    assert "<b>0.100" not in page  # the line before the resume
+
+
+def test_a_page_is_small(folder):
+    assert report(folder).stat().st_size < 400_000
+    (folder / "journal.jsonl").unlink()
+    content = sets()
+    content["network"]["groups"] = [{"name": f"layer {n}", "size": 64} for n in range(100)]
+    many = [member([64] * 100, 1000 + n, (0.2, 0.2, 0.2)) for n in range(60)]
+    content["tasks"] = [
+        {**content["tasks"][0], "name": f"task {n}", "members": many, "uniform": []}
+        for n in range(8)
+    ]
+    write(folder, content)
+    assert report(folder).stat().st_size < 1_000_000
 
 
 def test_what_was_done_to_the_data_is_in_the_summary(folder):
@@ -199,12 +231,17 @@ def test_recovered_sets_come_in_place_of_the_others(recovered_folder):
     page = report(recovered_folder).read_text()
     assert "<td><b>27.15 %</b></td><td>32.15 %</td><td>+14.10 pts</td>" in page
     assert "<td>26.00 %</td><td>31.00 %</td><td>30.00 %</td><td>3</td>" in page
-    assert page.count('class="dot before"') == 3 * 3 * 2
-    assert "<dt>Recovery rate</dt><dd>0.005</dd>" in page and "set before recovery" in page
+    content = embedded(page)
+    assert content["recovered"] and content["errors"][-1]["key"] == "validation_error_before"
+    for task in content["tasks"]:
+        assert [one["epoch"] for one in task["members"]] == [3, 0]
+        assert [one["test_error_before"] for one in task["members"]] == [0.3215, 0.1575]
+        assert [one["test_error"] for one in task["before"]] == [0.3215, 0.2245, 0.1575]
+    assert "<dt>Recovery rate</dt><dd>0.005</dd>" in page and "thin line" in page
     heads = re.findall(r"<table class=.tight.><thead><tr>(.*?)</tr>", page, re.DOTALL)
-    assert heads and all(one.count("<th>") == 12 for one in heads)
+    assert heads and all(one.count("<th>") == 13 for one in heads)
     for row in re.findall(r'<tr class="jack">(.*?)</tr>', page, re.DOTALL):
-        assert row.count("<td>") == 11
+        assert row.count("<td>") == 12
     text = printed(recovered_folder)
     assert "Recovered sets; `before` is the test error before recovery." in text
     line = next(one for one in text.splitlines() if "phone" in one).split()
@@ -214,47 +251,51 @@ def test_recovered_sets_come_in_place_of_the_others(recovered_folder):
 
 def test_unrecovered_sets_are_still_there(recovered_folder):
     before = report(recovered_folder, unrecovered=True).read_text()
-    assert "set before recovery" not in before and "28 %" in before
+    assert "thin line" not in before and "28 %" in before
+    assert [task["before"] for task in embedded(before)["tasks"]] == [[], []]
     assert "Recovered" not in "".join(
         one.plain for one in table(recovered_folder, True).renderables if hasattr(one, "plain")
     )
     assert not read_folder(recovered_folder, unrecovered=True).recovery
 
 
-def test_damaged_recovered_sets_are_refused(recovered_folder):
+def test_damaged_recovered_sets_are_left_out(recovered_folder):
     content = recovered()
     content["tasks"][0]["members"][0]["test_error_before"] = 2
     write(recovered_folder / "recovered", content)
-    with pytest.raises(
-        InputError, match=r"`tasks\[0\]\.members\[0\]\.test_error_before` in .*reco"
-    ):
-        report(recovered_folder)
+    result = read_folder(recovered_folder)
+    assert not result.recovery and result.unrecovered
+    (problem,) = result.problems
+    assert "`tasks[0].members[0].test_error_before` in " in problem and "recovered" in problem
+    page = report(recovered_folder).read_text()
+    assert escape(problem) in page and embedded(page)["problems"] == [problem]
+    assert f"Not shown: {problem}" in printed(recovered_folder, 400)
 
 
-def test_chart_places_are_those_of_the_numbers(folder):
+def test_page_loads_nothing_and_runs_only_its_own_scripts(folder):
     page = report(folder).read_text()
-    chart = re.search(r'<svg class="plot parameters".*?<svg class="plot bytes"', page, re.DOTALL)[0]
-    dots = dict(re.findall(r'data-dot="0\.members\.(\d)" cx="([\d.]+)%"', chart))
-    axis = log_axis([9000, 1000, 2500, 5001, 3000], [6000, 900])
-    assert {int(key): float(place) for key, place in dots.items()} == {
-        0: pytest.approx(axis.at(1000), abs=0.01),
-        1: pytest.approx(axis.at(2500), abs=0.01),
-        2: pytest.approx(axis.at(5001), abs=0.01),
-    }
-    assert chart.count('class="dot member chosen"') == 2
-    assert chart.count('<line class="limit"') == 2  # watch limits bytes only
-
-
-def test_page_loads_nothing_and_runs_only_its_own_script(folder):
-    page = report(folder).read_text()
-    assert not re.search(r"https?:|url\(|@import|<link|<img|\bsrc=|\sstyle=|\son\w+=", page)
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page).group(1)
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    for tag, rule in (("style", "style-src"), ("script", "script-src")):
-        text = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL).group(1)
-        digest = b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        assert f"{rule} 'sha256-{digest}'" in policy
+    texts = [("style", re.findall(r"<style>(.*?)</style>", page, re.DOTALL))]
+    texts.append(("script", re.findall(r"<script>(.*?)</script>", page, re.DOTALL)))
+    assert [len(found) for _, found in texts] == [1, len(SCRIPTS)]
+    for tag, found in texts:
+        digests = [b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in found]
+        allowed = " ".join(f"'sha256-{one}'" for one in digests)
+        assert f"{tag}-src {allowed};" in policy
+    # D3 names the namespaces of SVG and its own home in a comment; what it draws loads nothing.
+    own = page.replace(texts[1][1][0], "")
+    assert not re.search(r"https?:|url\(|@import|<link|<img|\bsrc=|\sstyle=|\son\w+=", own)
+
+
+def test_d3_is_the_file_that_its_readme_names():
+    web = Path(sosjax._errors.__file__).parent / "report" / "web"
+    digest = hashlib.sha256((web / "d3.min.js").read_bytes()).hexdigest()
+    readme = (web / "README.md").read_text()
+    assert digest in readme and "Permission to use" in (web / "LICENSE-d3").read_text()
+    version = re.search(r"D3 ([\d.]+) as published", readme).group(1)
+    assert f"v{version} " in (web / "d3.min.js").read_text(encoding="utf-8")[:100]
 
 
 def test_names_stay_text(folder):
@@ -269,12 +310,12 @@ def test_names_stay_text(folder):
     notes = {"format": "sosjax-run", "version": 1, "versions": {NASTY: NASTY}}
     (folder / "run.json").write_text(json.dumps(notes | {"machine": {NASTY: NASTY}}))
     page = report(folder).read_text()
-    assert page.count("<script") == page.count("</script") == 2
+    assert page.count("<script") == page.count("</script") == 1 + len(SCRIPTS)
     assert "alert(1)<" not in page
     assert "<!--" not in page
     assert embedded(page)["tasks"][0]["name"] == NASTY
     assert embedded(page)["groups"][0]["name"] == NASTY
-    assert list(embedded(page)["tasks"][0]["chosen"]) == [NASTY, "phone"]
+    assert list(embedded(page)["tasks"][0]["chosen"]) == [NASTY, "phone", "chip"]
 
 
 def test_names_in_the_terminal_are_no_markup(folder):
@@ -292,7 +333,7 @@ def test_table_says_what_to_deploy(folder):
     lines = [line.split() for line in text.splitlines()]
     watch = ["tops", "watch", "2.50", "k", "(28", "%)", "10.1", "kB", "125", "k", "21.00", "22.45"]
     assert [*watch, "13.05"] in lines
-    assert "tops in chip: nothing fits: the smallest needs 1,000 parameters (limit 900)." in text
+    assert "tops in chip: nothing fits: the nearest, tops/0, needs 1,000 parameters, 100" in text
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
 
@@ -330,27 +371,15 @@ def test_selection_is_by_validation_error_then_parameters():
     def one(parameters, validation, test=0.5):
         return Member((), parameters, 10 * parameters, parameters, 0.0, validation, test)
 
-    members = (one(1, 0.4), one(2, 0.2), one(3, 0.2, 0.0), one(4, 0.3, 0.0), one(5, 0.1))
+    members = (one(1, 0.4), one(3, 0.2, 0.0), one(2, 0.2), one(4, 0.3, 0.0), one(5, 0.1))
     task = Task("a", (), Jack(1, 1, 1, 0.0, 0.0), members, ())
-    assert select(task, Environment("a", parameters=4)) is members[1]
+    assert select(task, Environment("a", parameters=4)) is members[2]
     assert select(task, Environment("a", parameters=5)) is members[4]
     assert select(task, Environment("a", parameters=5, bytes=10)) is members[0]
     assert select(task, Environment("a", bytes=9)) is None
-    assert staircase(members, "bytes") == [(10, members[0]), (20, members[1]), (50, members[4])]
-
-
-def test_staircase_is_the_selection_at_every_limit():
-    members = tuple(
-        Member((), 100 - n, 10 + n // 3, n * 7 % 11, 0.0, (n * 13 % 17) / 17, 0.0)
-        for n in range(40)
+    assert "the nearest, a/0, needs 10 bytes, 1 (11 %) over 9" in shortfall(
+        task, Environment("a", bytes=9)
     )
-    task = Task("a", (), Jack(1, 1, 1, 0.0, 0.0), members, ())
-    for cost in ("parameters", "bytes", "flops"):
-        steps = staircase(members, cost)
-        for limit in range(1, 110):
-            reached = [step for start, step in steps if start <= limit]
-            chosen = select(task, Environment("a", **{cost: limit}))
-            assert chosen is (reached[-1] if reached else None)
 
 
 @pytest.mark.parametrize(
@@ -443,28 +472,71 @@ def test_missing_field_is_named(folder):
     )
 
 
-def test_missing_and_damaged_files_are_refused(folder, tmp_path):
+def test_missing_and_damaged_sets_are_refused(folder, tmp_path):
     with pytest.raises(InputError, match=r"^`folder` must be a run folder, got no folder at "):
         report(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"sets\.json must be a file, got none there\.$"):
         table(tmp_path / "empty")
+    page = report(folder).read_bytes()
     whole = (folder / "sets.json").read_bytes()
     for damaged in (whole[:-9], b"", b"\xff\xfe\x00", b"[1]"):
         (folder / "sets.json").write_bytes(damaged)
         with pytest.raises(InputError, match=r"sets\.json must "):
             report(folder)
-    (folder / "sets.json").write_bytes(whole)
-    (folder / "journal.jsonl").write_text('{"generation": 1\n' + journal())
-    with pytest.raises(InputError, match=r"`line 1` in .*journal\.jsonl must hold JSON, got a "):
-        report(folder)
-    (folder / "journal.jsonl").write_text('{"generation": -1, "hypervolume": {}}\n')
-    with pytest.raises(InputError, match=r"`line 1\.generation` in .* must be a whole number"):
-        report(folder)
+    assert (folder / "report.html").read_bytes() == page
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "journal.jsonl",
+            '{"generation": 1\n{"generation"\n' + journal(),
+            r"`line 1` in .*jour.* must hold JSON, got a .*\. So is 1 line more\.$",
+        ),
+        (
+            "journal.jsonl",
+            '{"generation": -1, "hypervolume": {}}\n' + journal(),
+            r"`line 1\.generation` in .* must be a whole number",
+        ),
+        (
+            "run.json",
+            '{"format": "sosjax-run", "version": 9}',
+            r"`version` in .*run\.json must be 1, got 9\.$",
+        ),
+        ("sets.safetensors", "no arrays", r"sets\.safetensors must be a whole safetensors file"),
+    ],
+)
+def test_what_else_is_damaged_is_left_out_and_told(folder, name, text, said):
+    (folder / name).write_text(text)
+    (problem,) = read_folder(folder).problems
+    assert re.search(said, problem)
+    page = report(folder).read_text()
+    assert escape(problem) in page and "22.45 %" in page
+    assert ("0.625" in page) and ("9.8.7" in page) == (name != "run.json")
+    assert "Not shown: " in printed(folder, 400)
+
+
+def test_a_run_that_is_not_finished_shows_its_search(folder):
+    (folder / "sets.json").unlink()
+    page = report(folder).read_text()
+    assert "no sets yet; continue it with: sosjax resume " in page
+    assert "<b>0.625</b>" in page and "9.8.7" not in page and "The fronts" not in page
+    assert embedded(page)["tasks"] == [] and len(embedded(page)["hypervolume"]) == 2
+    assert "Nothing to select: the run is not finished." in printed(folder, 400)
     (folder / "journal.jsonl").unlink()
-    (folder / "run.json").write_text('{"format": "sosjax-run", "version": 9}')
-    with pytest.raises(InputError, match=r"`version` in .*run\.json must be 1, got 9\.$"):
+    with pytest.raises(InputError, match=r"sets\.json must be a file, got none there\.$"):
         report(folder)
+
+
+def test_a_file_of_the_name_that_is_no_report_stays(folder):
+    (folder / "report.html").write_text("<title>mine</title>")
+    with pytest.raises(InputError, match=r"report\.html must be a report or not be there, got "):
+        report(folder)
+    assert (folder / "report.html").read_text() == "<title>mine</title>"
+    (folder / "report.html").write_text("<!doctype html><title>x - Set of Sets</title>")
+    assert write_page(read_folder(folder)).stat().st_size > 1000
 
 
 def test_journal_keeps_the_last_line_of_a_generation(folder):
@@ -483,7 +555,7 @@ def test_numbers_in_words():
 
 @pytest.mark.parametrize("points", [[1], [0, 3], [900, 1000], [52_000, 97_000], [10, 10**9]])
 def test_axes_hold_their_points_and_have_labels(points):
-    axis = log_axis(points, [max(points) * 1e6])
+    axis = log_axis(points)
     assert all(0 <= axis.at(point) < 100 for point in points)
     assert 2 <= sum(bool(label) for _, label in axis.ticks("bytes")) <= 12
 
@@ -503,7 +575,5 @@ def test_the_report_needs_no_jax():
         "package.__path__ = [sys.argv[1]]; sys.modules['sosjax'] = package;"
         "import sosjax.report; assert 'jax' not in sys.modules"
     )
-    import sosjax._errors
-
     place = sosjax._errors.__file__.rsplit("/", 1)[0].rsplit("\\", 1)[0]
     subprocess.run([sys.executable, "-c", code, place], check=True)

@@ -18,6 +18,7 @@ USES = {
     "text": "tokenizers; BLEU and chrF of translations",
     "data": "folders of images; Parquet tables",
     "hub": "networks by hf://OWNER/NAME",
+    "plots": "figures of a run as PNG",
     "torch": ".pth files; the benchmarks beside PyTorch",
 }
 FAULT = 1

@@ -144,7 +144,7 @@ def _add_extension(add: Add) -> None:
 def _add_recovery(add: Add) -> None:
     recover = add(
         "recover",
-        "_commands.recover",
+        "_recovery.recover",
         "train the members of a run further",
         "my-run",
         "my-run --epochs 20 --rate 0.001",
@@ -156,7 +156,7 @@ def _add_recovery(add: Add) -> None:
     _add_quiet(recover, "report")
     fidelity = add(
         "fidelity",
-        "_commands.fidelity",
+        "_recovery.fidelity",
         "compare the fitness of a run with errors after recovery",
         "my-run",
         "my-run --candidates 16 --out trial",
@@ -220,7 +220,14 @@ def _add_readers(add: Add) -> None:
         "_commands.report",
         "show the table of a run and write its page",
         "my-run",
-        "my-run --unrecovered",
+        "my-run --png              # also figures for papers, in my-run/figures",
+        "my-run --unrecovered --json",
+    )
+    report.add_argument(
+        "--png", action="store_true", help="draw figures too; needs pip install 'sosjax[plots]'"
+    )
+    report.add_argument(
+        "--json", action="store_true", help="print paths and what was chosen as one JSON object"
     )
     for parser in (export, report):
         _add_run(parser)

@@ -62,10 +62,12 @@ def kept_certificate(folder: Path, load: Callable[[], Jat], member: Member) -> C
         digest.update(name.encode() + leaf.tobytes())
     path = folder / "certificates" / f"{digest.hexdigest()[:16]}.json"
     with suppress(InputError, AttributeError, KeyError, TypeError):
-        return Certificate.of(read_json(path))
+        return Certificate.of(read_json(path)["certificate"])
     certificate = certify(load(), member)
     path.parent.mkdir(exist_ok=True)
-    write_json(path, asdict(certificate))
+    # Named as in an export's architecture.json, so that a report finds both in one way.
+    about = {"task": member.task, "scores": asdict(member.scores)}
+    write_json(path, about | {"certificate": asdict(certificate)})
     return certificate
 
 

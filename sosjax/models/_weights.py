@@ -3,7 +3,7 @@
 import contextlib
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ def save_arrays(
     write_whole(path, safetensors.numpy.save(arrays, metadata))
 
 
-def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read every array and the metadata of a safetensors file.
+def load_arrays(
+    path: Path, only: Collection[str] | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read every array, or only those of some names, and the metadata of a safetensors file.
 
     Raises:
       InputError: the file is missing, truncated or of another format.
@@ -34,6 +36,8 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         names, metadata = file.keys(), file.metadata() or {}
     arrays = {}
     for name in names:
+        if only is not None and name not in only:
+            continue
         # Opened anew: what was read of an open file stays in memory beside its copy.
         with _opened(path) as file:
             arrays[name] = file.get_tensor(name)

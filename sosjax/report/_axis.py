@@ -48,12 +48,10 @@ class LogAxis:
         ]
 
 
-def log_axis(points: list[float], limits: list[float]) -> LogAxis:
-    """Return an axis that shows all points, and the limits that are not far from them."""
+def log_axis(points: list[float]) -> LogAxis:
+    """Return an axis that shows all points."""
     points = [max(float(point), 1.0) for point in points] or [1.0]
     low, high = min(points), max(points)
-    near = [limit for limit in limits if low / 3 <= limit <= high * 3]
-    low, high = min([low, *near]), max([high, *near])
     room = max((high / low) ** 0.04, 1.03)
     if high / low < 1.5:
         room = 1.5

@@ -1,6 +1,12 @@
-"""A run folder -> `Result`: every number is checked before anything is shown."""
+"""A run folder -> `Result`: every number is checked before anything is shown.
+
+Where `sets.json` is there it must be whole, as nothing makes sense without it. What else cannot be
+read is left out, and why is told among the problems.
+"""
 
 import json
+import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +14,8 @@ from typing import Any
 from .._errors import InputError, require, require_known, require_unique
 from .._files import read_json
 from ..environments._environment import COUNTED, MEASURED, Environment
+from ._certificates import certificates
+from ._likeness import ARRAYS, likeness
 from ._number import MEASURES
 from ._record import Record, excerpt, plain
 from ._result import COSTS, Generation, Group, Jack, Member, Result, Task
@@ -18,52 +26,82 @@ FIDELITY = "fidelity/fidelity.html"
 """The page of a run's fidelity comparison, in the run's folder."""
 RECOVERED = "recovered"
 """The folder of the recovered sets, in the run's own."""
+CONFIG = "config.toml"
+"""What a run of the command line keeps, and `sosjax export` reads."""
 
 
 def read_folder(folder: Path, unrecovered: bool = False) -> Result:
-    """Read `sets.json`, and `journal.jsonl` and `run.json` if there, of a run folder.
+    """Read `sets.json` of a run folder, and whatever else is there.
 
     Args:
       folder: the run folder.
       unrecovered: leave out recovered sets, which else come in place of those they were made of.
 
     Raises:
-      InputError: the folder or `sets.json` is missing, or a file is damaged, of another format or
-        of another version.
+      InputError: the folder is missing; `sets.json` is damaged, of another format or of another
+        version; or it is missing and there is no journal either.
     """
-    folder = Path(folder)
+    given, folder = str(folder), Path(folder)
     require(folder.is_dir(), f"`folder` must be a run folder, got no folder at {folder}.")
-    sets = _document(folder / "sets.json", "sosjax-sets")
-    recovered = folder / RECOVERED / "sets.json"
-    before = None
-    if recovered.exists() and not unrecovered:
-        before, sets = sets, _document(recovered, "sosjax-sets")
+    problems: list[str] = []
+    own = {
+        "name": folder.resolve().name,
+        "folder": given,
+        "journal": _journal(folder / "journal.jsonl", problems),
+        "configured": (folder / CONFIG).exists(),
+        "fidelity": FIDELITY if (folder / FIDELITY).exists() else "",
+        **_tried(problems, lambda: _made_with(folder / "run.json"), {}),
+    }
+    if own["journal"] and not (folder / "sets.json").exists():
+        again = shlex.join(["sosjax", "resume", given])
+        problems.append(f"The run is not finished and has no sets yet; continue it with: {again}")
+        return Result(**own, problems=tuple(problems))
+    found, place = _of_sets(_document(folder / "sets.json", "sosjax-sets")), folder
+    path = folder / RECOVERED / "sets.json"
+    if path.exists() and not unrecovered:
+        recovered = _tried(problems, lambda: _of_sets(_document(path, "sosjax-sets")), None)
+        if recovered is not None:
+            place = folder / RECOVERED
+            recovered["tasks"] = _joined(recovered["tasks"], found["tasks"])
+            found = recovered
+    sizes = [group.size for group in found["groups"]]
+    alike = _tried(problems, lambda: likeness(place / ARRAYS, found["tasks"], sizes), None)
+    found["tasks"] = certificates(folder, place, found["tasks"], problems)
+    left_out = place == folder and path.exists()
+    return Result(**own, **found, unrecovered=left_out, likeness=alike, problems=tuple(problems))
+
+
+def _tried(problems: list[str], read: Callable[[], Any], otherwise: Any) -> Any:
+    """Return what can be read; else note why it cannot."""
+    try:
+        return read()
+    except InputError as error:
+        problems.append(str(error))
+        return otherwise
+
+
+def _of_sets(sets: Record) -> dict[str, Any]:
+    """Return the fields of a `Result` that `sets.json` has."""
     network, data = sets.table("network"), sets.table("data")
     groups = tuple(Group(one.name("name"), one.count("size")) for one in network.tables("groups"))
     sizes = data.table("sizes")
     kind = sets.content.get("kind", "classes")
-    require_known(f"kind in {folder / 'sets.json'}", kind, MEASURES)
+    require_known(f"kind in {sets.file}", kind, MEASURES)
     settings = {key: sets.content.get(key) for key in ("seed", "strategy", "encoding", "fitness")}
-    return Result(
-        name=folder.resolve().name,
-        network=network.name("name"),
-        groups=groups,
-        parameters=network.count("parameters"),
-        bytes=network.count("bytes"),
-        flops=network.count("flops"),
-        data=data.name("name"),
-        sizes={kind: sizes.count(kind) for kind in ("search", "validation", "test")},
-        notes=data.sentences("notes"),
-        kind=kind,
-        objectives=sets.names("objectives"),
-        settings=plain(settings),
-        environments=_environments(sets),
-        recovery=sets.texts("recovery"),
-        tasks=_joined(_tasks(sets, groups), _tasks(before, groups) if before else ()),
-        journal=_journal(folder / "journal.jsonl"),
-        fidelity=FIDELITY if (folder / FIDELITY).exists() else "",
-        **_made_with(folder / "run.json"),
-    )
+    return {
+        "network": network.name("name"),
+        "groups": groups,
+        **{cost: network.count(cost) for cost in COSTS},
+        "data": data.name("name"),
+        "sizes": {part: sizes.count(part) for part in ("search", "validation", "test")},
+        "notes": data.sentences("notes"),
+        "kind": kind,
+        "objectives": sets.names("objectives"),
+        "settings": plain(settings),
+        "environments": _environments(sets),
+        "recovery": sets.texts("recovery"),
+        "tasks": _tasks(sets, groups),
+    }
 
 
 def _document(file: Path, wanted: str) -> Record:
@@ -83,7 +121,7 @@ def _document(file: Path, wanted: str) -> Record:
 
 def _made_with(file: Path) -> dict[str, dict[str, str]]:
     if not file.exists():
-        return {"versions": {}, "machine": {}}
+        return {}
     record = _document(file, "sosjax-run")
     own = plain({"sosjax": record.content.get("sosjax")})
     return {"versions": own | record.texts("versions"), "machine": record.texts("machine")}
@@ -140,8 +178,7 @@ def _task(record: Record, groups: tuple[Group, ...], units: Record | None) -> Ta
 
 
 def _members(records: list[Record], groups: tuple[Group, ...]) -> tuple[Member, ...]:
-    members = (_member(record, groups) for record in records)
-    return tuple(sorted(members, key=lambda one: one.parameters))
+    return tuple(_member(record, groups) for record in records)
 
 
 def _member(record: Record, groups: tuple[Group, ...]) -> Member:
@@ -172,24 +209,35 @@ def _recovery(record: Record) -> dict[str, Any]:
     return {"epoch": record.count("epoch"), **{name: record.share(name) for name in errors}}
 
 
-def _journal(file: Path) -> tuple[Generation, ...]:
+def _journal(file: Path, problems: list[str]) -> tuple[Generation, ...]:
     """Read the journal; after a resume the later line of a generation counts."""
     try:
         text = file.read_text()
     except FileNotFoundError:
         return ()
     except (OSError, ValueError) as error:
-        raise InputError(f"{file} must hold lines of JSON, got a damaged file: {error}.") from None
+        problems.append(f"{file} must hold lines of JSON, got a damaged file: {error}.")
+        return ()
     # What follows the last line break is a line that the run was still writing.
     lines = text.split("\n")[:-1]
-    records = (_line(file, number, line) for number, line in enumerate(lines, 1) if line.strip())
-    found = {one.generation: one for one in map(_generation, records) if one}
+    found: dict[int, Generation] = {}
+    wrong: list[str] = []
+    for number, line in enumerate(lines, 1):
+        one = _tried(wrong, lambda n=number, text=line: _line(file, n, text), None)
+        if one is not None:
+            found[one.generation] = one
+    rest = len(wrong) - 1
+    more = f" So {'is 1 line' if rest == 1 else f'are {rest} lines'} more." if rest > 0 else ""
+    problems.extend(f"{first}{more}" for first in wrong[:1])
     return tuple(found[number] for number in sorted(found))
 
 
-def _line(file: Path, number: int, line: str) -> Record:
+def _line(file: Path, number: int, line: str) -> Generation | None:
+    """Return what a line says of a generation; `None` where it is about something else."""
+    if not line.strip():
+        return None
     try:
-        return Record(file, f"line {number}", json.loads(line))
+        return _generation(Record(file, f"line {number}", json.loads(line)))
     except json.JSONDecodeError as error:
         raise InputError(
             f"`line {number}` in {file} must hold JSON, got a damaged line: {error}."

@@ -17,6 +17,7 @@ def facts(result: Result) -> str:
         ("environments", str(len(result.environments))),
         ("members", str(members)),
     ]
+    pairs = pairs if result.finished else [("sets", "none yet")]
     if result.recovery:
         pairs.append(("sets", "recovered"))
     if result.journal:
@@ -25,10 +26,22 @@ def facts(result: Result) -> str:
         if last.evaluations is not None:
             pairs.append(("evaluations", f"{last.evaluations:,}"))
     terms = "".join(f"<div><dt>{key}</dt><dd>{value}</dd></div>" for key, value in pairs)
+    of = f"<b>{escape(result.network)}</b> on <b>{escape(result.data)}</b>"
     return (
         f'<p class="kind">Set of Sets</p><h1>{escape(result.name)}</h1>'
-        f'<p class="of"><b>{escape(result.network)}</b> on <b>{escape(result.data)}</b></p>'
+        f'<p class="of">{of if result.finished else "a run that is not finished"}</p>'
         f'<dl class="facts">{terms}</dl>'
+    )
+
+
+def problems(result: Result) -> str:
+    """Return what could not be read, if anything."""
+    if not result.problems:
+        return ""
+    rows = "".join(f"<li>{escape(one)}</li>" for one in result.problems)
+    return (
+        '<section class="problems" aria-labelledby="problems">'
+        f'<h2 id="problems">What could not be read</h2><ul>{rows}</ul></section>'
     )
 
 
@@ -76,6 +89,8 @@ def _cell(task: Task, environment: Environment) -> str:
 
 def method(result: Result) -> str:
     """Return how the numbers were made, with the seed and the versions."""
+    if not result.finished:
+        return ""
     sizes = result.sizes
     pairs = {**result.settings, "objectives": " and ".join(result.objectives)}
     settings = _terms({key.capitalize(): value for key, value in pairs.items()})
@@ -88,9 +103,9 @@ def method(result: Result) -> str:
         f"({sizes['search']:,} examples). Validation data ({sizes['validation']:,}) select the "
         f"member for an environment: the lowest validation error within every limit, of equals "
         f"the one with fewer parameters. Test data ({sizes['test']:,}) chose nothing: they are "
-        f"what the charts and the bold numbers show, and so a line may rise. A task uses the "
-        f"examples of its classes. The lines follow the same rule: at each size they give the "
-        f"test error of the member that a limit of that size would select. The uniform baseline "
+        f"what the plots first and the bold numbers show, and so a line may rise. A task uses the "
+        f"examples of its classes. The lines follow the same rule: at each cost they give the "
+        f"error of the member that a limit of that cost would select. The uniform baseline "
         f"keeps the same share of every group, its best units by the ranking of the search, and "
         f"is judged in the same way; under `search.uniform`, cuts that nothing found beats are in "
         f"the set as well. Costs ({costs}) are those of the shrunk network.</p>{_recovery(result)}"

@@ -1,28 +1,25 @@
-"""One task on the page: its charts, what each environment selects, and every member."""
+"""One task on the page in numbers: what each environment selects, and every member."""
 
 from html import escape
 
 from ..environments._environment import Environment
-from ._number import MEASURES, measured, part, percent, short
-from ._plot import plot
-from ._result import COSTS, Jack, Member, Result, Task, limits_of, select, shortfall
+from ._number import measured, part, percent, short
+from ._result import Jack, Member, Result, Task, limits_of, select, shortfall
 
 
 def panel(index: int, task: Task, result: Result) -> str:
     """Return the panel of a task as an `<article>`; `index` is its number on the page."""
-    plots = "".join(plot(index, task, result.environments, cost) for cost in COSTS)
-    classes, measure = ", ".join(task.classes), MEASURES[result.kind][0]
+    classes = ", ".join(task.classes)
     return (
         f'<article id="task-{index}" aria-labelledby="name-{index}">'
         f'<h3 id="name-{index}">{escape(task.name)}</h3>'
         f'<p class="classes">{escape(classes)}</p>'
-        f'<p class="axis-name">test {measure}</p><div class="frame">{plots}</div>'
         f"{_chosen(task, result)}{_all_members(task, result)}</article>\n"
     )
 
 
 _HEADS = (
-    "<th>Test error</th>",
+    "<th>Member</th><th>Test error</th>",
     "<th>to the Jack</th><th>Parameters</th><th>of the Jack</th><th>Bytes</th>"
     "<th>FLOPs</th><th>Validation</th>",
     "<th>Search</th>",
@@ -61,7 +58,7 @@ def _environment(task: Task, environment: Environment, result: Result) -> str:
     member = select(task, environment)
     if member is None:
         why = escape(shortfall(task, environment))
-        columns = 11 if result.recovery else 8
+        columns = 12 if result.recovery else 9
         return f'<tr>{head}<td colspan="{columns}" class="none"><span>{why}</span></td></tr>'
     return f"<tr>{head}{_numbers(member, task, result)}</tr>"
 
@@ -76,6 +73,7 @@ def _numbers(one: Member | Jack, task: Task, result: Result) -> str:
     )
     unseen, seen, epoch = _before(one) if result.recovery else ("", "", "")
     return (
+        f"<td>{'-' if one is task.jack else _number(task, one)}</td>"
         f"<td><b>{percent(one.test_error)}</b>{f'<small>{own}</small>' if own else ''}</td>"
         f"{unseen}"
         f"<td>{'-' if one is task.jack else f'{points:+.2f} pts'}</td>"
@@ -83,6 +81,11 @@ def _numbers(one: Member | Jack, task: Task, result: Result) -> str:
         f"<td>{short(one.bytes, 'bytes')}</td><td>{short(one.flops)}</td>"
         f"<td>{percent(one.validation_error)}</td>{seen}<td>{search}</td>{epoch}"
     )
+
+
+def _number(task: Task, member: Member | Jack) -> int:
+    """Return a member's place in `sets.json`."""
+    return next(number for number, one in enumerate(task.members) if one is member)
 
 
 def _before(one: Member | Jack) -> tuple[str, str, str]:
@@ -100,12 +103,13 @@ def _before(one: Member | Jack) -> tuple[str, str, str]:
 def _all_members(task: Task, result: Result) -> str:
     rows = "".join(
         f"<tr>{_numbers(member, task, result)}<td>{' '.join(map(str, member.kept))}</td></tr>"
-        for member in task.members
+        for member in sorted(task.members, key=lambda one: one.parameters)
     )
     sizes = ", ".join(f"{group.name} {group.size}" for group in result.groups)
     count = f"{len(task.members)} member{'' if len(task.members) == 1 else 's'}"
+    shown = "" if result.environments else " open"
     return (
-        f"<details><summary>All numbers of the set: {count}</summary>"
+        f"<details{shown}><summary>All numbers of the set: {count}</summary>"
         f'<div class="scroll"><table class="all"><thead><tr>{_heads(result)}'
         "<th>Kept units</th></tr>"
         f"</thead><tbody>{rows}</tbody></table></div>"

@@ -1,44 +1,17 @@
-"""What a run found, as plain data, and the rule that selects a member for an environment."""
+"""What a run found, as plain data, and which member its rule selects for an environment."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..environments._environment import COUNTED, Environment, amount
+from ..sets._member import Scores as Member
+from ..sets._miss import listed
+from ..sets._preference import Best
+from ..sets._selection import Verdict, nearest, verdicts
 from ._number import LABELS, brief
 
 COSTS = COUNTED
 """The costs that are counted of every member."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One sub-network of a task, or one point of the uniform baseline.
-
-    Attributes:
-      kept: units kept in each group, in the order of `Result.groups`.
-      parameters: how many numbers the shrunk network holds.
-      bytes: its size on disk.
-      flops: floating point operations for one input.
-      search_error: error on the search data, in [0, 1]; `None` where no search saw it.
-      validation_error: error on the validation data, in [0, 1]; members are selected by it.
-      test_error: error on the test data, in [0, 1]; nothing is selected by it.
-      epoch: the epoch of recovery that validation data chose, 0 if none was better than before;
-        `None` where nothing was recovered. The errors above are those after it, and these two
-        the ones before.
-      validation_error_before: as above.
-      test_error_before: as above.
-    """
-
-    kept: tuple[int, ...]
-    parameters: int
-    bytes: int
-    flops: int
-    search_error: float | None
-    validation_error: float
-    test_error: float
-    epoch: int | None = None
-    validation_error_before: float | None = None
-    test_error_before: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,10 +35,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Task:
-    """A task, the Jack on it, its set and its uniform baseline, both by rising parameters.
+    """A task, the Jack on it, its set and its uniform baseline, in the order of the file.
 
     `unit` is what a test error of 1 is, the variance of a value say; `None` where errors have none.
-    `before` is the set as it was found, where `members` are recovered ones.
+    `before` is the set as it was found, where `members` are recovered ones. `certificates` are what
+    was certified of members, by their number, in lines.
     """
 
     name: str
@@ -75,6 +49,7 @@ class Task:
     uniform: tuple[Member, ...]
     unit: float | None = None
     before: tuple[Member, ...] = ()
+    certificates: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,11 +63,24 @@ class Generation:
 
 
 @dataclass(frozen=True)
+class Likeness:
+    """How far the sets of two tasks keep the same units, [tasks, tasks].
+
+    Attributes:
+      found: the mean Jaccard overlap of members of like size; `None` where there are none.
+      chance: the overlap that masks with the same counts would have if they were drawn.
+    """
+
+    found: tuple[tuple[float | None, ...], ...]
+    chance: tuple[tuple[float | None, ...], ...]
+
+
+@dataclass(frozen=True)
 class Result:
     """Everything that a run folder says about its run.
 
     Attributes:
-      name: the name of the run folder.
+      name: the name of the run folder; `folder` is what it was given as.
       network: the name of the network; `parameters`, `bytes` and `flops` are its costs.
       groups: the groups of removable units.
       data: the name of the data; `sizes` are the examples for search, validation and test.
@@ -105,57 +93,70 @@ class Result:
       machine: what the run recorded of its machine.
       fidelity: where the page of a fidelity comparison is, from the run's folder; empty if none.
       journal: by rising generation; empty if there is no journal.
+      configured: whether the run keeps a configuration, which `sosjax export` needs.
+      unrecovered: whether recovered sets are left out on purpose.
+      likeness: how alike the sets of two tasks are; `None` where masks cannot be read.
+      problems: what could not be read, in a sentence each.
+
+    A run that is not finished has a name and a journal, and else nothing.
     """
 
     name: str
-    network: str
-    groups: tuple[Group, ...]
-    parameters: int
-    bytes: int
-    flops: int
-    data: str
-    sizes: Mapping[str, int]
-    notes: tuple[str, ...]
-    kind: str
-    objectives: tuple[str, ...]
-    settings: Mapping[str, str]
-    recovery: Mapping[str, str]
-    environments: tuple[Environment, ...]
-    tasks: tuple[Task, ...]
-    versions: Mapping[str, str]
-    machine: Mapping[str, str]
-    journal: tuple[Generation, ...]
+    folder: str
+    network: str = ""
+    groups: tuple[Group, ...] = ()
+    parameters: int = 0
+    bytes: int = 0
+    flops: int = 0
+    data: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    kind: str = "classes"
+    objectives: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    recovery: Mapping[str, str] = field(default_factory=dict)
+    environments: tuple[Environment, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
+    journal: tuple[Generation, ...] = ()
     fidelity: str = ""
+    configured: bool = False
+    unrecovered: bool = False
+    likeness: Likeness | None = None
+    problems: tuple[str, ...] = ()
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run has sets."""
+        return self.network != ""
 
-def best(members: Iterable[Member]) -> Member | None:
-    """Return the member of lowest validation error, of equals the one of fewer parameters."""
-    return min(members, key=lambda one: (one.validation_error, one.parameters), default=None)
+    @property
+    def curves(self) -> dict[str, list[tuple[int, float]]]:
+        """The hypervolume of each task after generations, by the task's name."""
+        found: dict[str, list[tuple[int, float]]] = {}
+        for one in self.journal:
+            for name, volume in one.hypervolume.items():
+                found.setdefault(name, []).append((one.generation, volume))
+        return found
 
 
 def select(task: Task, environment: Environment) -> Member | None:
-    """Return the best member within every limit of an environment; None if nothing fits."""
-    return best(one for one in task.members if environment.admits(costs_in(environment, task, one)))
-
-
-def costs_in(environment: Environment, task: Task, member: Member) -> dict[str, float]:
-    """Return what a member costs in an environment, with what its device foretells."""
-    counted = {cost: getattr(member, cost) for cost in COSTS}
-    return environment.costs(counted, member.kept, len(task.classes))
+    """Return the member that an environment selects; `None` if nothing fits."""
+    return next((one.scores for one in _judged(task, environment) if one.chosen), None)
 
 
 def shortfall(task: Task, environment: Environment) -> str:
-    """Return why nothing fits: what the smallest member needs where a limit is broken."""
-    if not task.members:
+    """Return why nothing fits: which member is nearest, and by how much it misses."""
+    found = _judged(task, environment)
+    if not found:
         return "nothing fits: the set is empty"
-    smallest = min(task.members, key=lambda one: one.parameters)
-    costs = costs_in(environment, task, smallest)
-    needs = [
-        f"{amount(costs[cost])} {LABELS[cost]} (limit {amount(limit)})"
-        for cost, limit in environment.limits.items()
-        if costs[cost] > limit
-    ]
-    return f"nothing fits: the smallest needs {' and '.join(needs)}"
+    one = nearest(found)
+    return f"nothing fits: the nearest, {task.name}/{one.number}, needs {listed(one.misses)}"
+
+
+def _judged(task: Task, environment: Environment) -> tuple[Verdict, ...]:
+    return verdicts(task.members, environment, Best(), len(task.classes))
 
 
 def limits_of(environment: Environment) -> str:
@@ -166,20 +167,3 @@ def limits_of(environment: Environment) -> str:
         for cost, limit in environment.limits.items()
     )
     return f"up to {', '.join(parts)}"
-
-
-def staircase(members: Iterable[Member], cost: str) -> list[tuple[int, Member]]:
-    """Return which member the selection rule gives as the limit of one cost rises.
-
-    Returns:
-      Pairs of the limit from which on a member is selected, and the member; limits rise.
-    """
-    steps: list[tuple[int, Member]] = []
-    for member in sorted(members, key=lambda one: getattr(one, cost)):
-        if steps and best((steps[-1][1], member)) is steps[-1][1]:
-            continue
-        limit = getattr(member, cost)
-        if steps and steps[-1][0] == limit:
-            steps.pop()
-        steps.append((limit, member))
-    return steps

@@ -1,6 +1,7 @@
 """What one judge says of candidates against their test error after recovery, as SVG.
 
-Places along x are percentages and places along y are pixels, as in the charts of a run.
+Places along x are percentages and places along y are pixels, so that the picture follows the
+width of the page while its text and dots keep their size.
 """
 
 import math
@@ -62,7 +63,7 @@ def _along(values: list[float], judge: str) -> tuple[list[float], list[tuple[flo
     So everywhere what a judge likes best stands at the left.
     """
     if judge in LABELS:
-        axis = log_axis(values, [])
+        axis = log_axis(values)
         ticks = [(100 - place, label) for place, label in axis.ticks(judge) if label]
         return [100 - axis.at(value) for value in values], _thinned(ticks)
     axis = error_axis(values, top=0, height=100)

@@ -34,12 +34,19 @@ def table(folder: Path, unrecovered: bool = False) -> Group:
     Raises:
       InputError: `sets.json` is missing, damaged or of another format or version.
     """
-    result = read_folder(folder, unrecovered)
+    return table_of(read_folder(folder, unrecovered))
+
+
+def table_of(result: Result) -> Group:
+    """Return the table of a run that was read; as `table`."""
+    problems = [Text(f"Not shown: {one}") for one in result.problems]
     if not (result.environments and result.tasks):
-        return Group(Text("Nothing to select: the run has no environments.", style="dim"))
+        why = "has no environments" if result.finished else "is not finished"
+        nothing = Text(f"Nothing to select: the run {why}.", style="dim")
+        return Group(nothing, *problems)
     recovered = "Recovered sets; `before` is the test error before recovery."
     head = [Text(recovered)] if result.recovery else []
-    return Group(*head, _rows(result), *_misses(result), *map(Text, result.notes))
+    return Group(*head, _rows(result), *_misses(result), *map(Text, result.notes), *problems)
 
 
 def _rows(result: Result) -> Table:
