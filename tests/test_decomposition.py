@@ -312,6 +312,10 @@ def test_any_solution_makes_the_round_and_keeps_its_structure_and_dtype(kind):
     strategy = Decomposition(8, solution, 2, algorithm="SNES", bounds=bounds)
     params, key = strategy.default_params, jax.random.key(0)
     population = jax.tree.map(lambda leaf: jnp.zeros((8, *leaf.shape), leaf.dtype), solution)
+    sampled = strategy.sample(key)
+    assert jax.tree.structure(sampled) == jax.tree.structure(population)
+    for one, other in zip(jax.tree.leaves(sampled), jax.tree.leaves(population), strict=True):
+        assert one.shape == other.shape and one.dtype == other.dtype
     fitness = jax.random.uniform(key, (8, 2))
     state = strategy.init(key, population, fitness, params)
     children, asked = strategy.ask(key, state, params)

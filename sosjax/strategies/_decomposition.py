@@ -83,7 +83,7 @@ class Decomposition:
     >>> def judge(genotypes):  # two objectives of each row's own task
     ...     distance = jnp.abs(genotypes["x"] - strategy.skill_factors[:, None]).mean(-1)
     ...     return jnp.stack([genotypes["x"][:, 0] + distance, 1 - genotypes["x"][:, 0]], -1)
-    >>> start = {"x": jax.random.uniform(key, (32, 3))}
+    >>> start = strategy.sample(key)
     >>> state = strategy.init(key, start, judge(start), params)
     >>> for step in range(3):
     ...     ask_key, tell_key = jax.random.split(jax.random.fold_in(key, step))
@@ -152,6 +152,12 @@ class Decomposition:
         self.default_params = Params(
             transfer=jnp.asarray(0.1), algorithm=self._searcher.default_params
         )
+
+    @partial(jax.jit, static_argnames=("self",))
+    def sample(self, key: Key[Array, ""]) -> Any:
+        """Return a uniform random population: solutions, each leaf with a leading axis P."""
+        shape = (self.population_size, self.num_dims)
+        return self.genotype.decode(jax.random.uniform(key, shape, self.genotype.dtype))
 
     @partial(jax.jit, static_argnames=("self",))
     def init(
