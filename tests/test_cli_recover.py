@@ -35,7 +35,9 @@ def recovered(monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(recovery_commands, "_recover", recover)
-    monkeypatch.setattr(recovery_commands, "show", lambda run, quiet, *_: print(run / "report.html"))
+    monkeypatch.setattr(
+        recovery_commands, "show", lambda run, quiet, *_: print(run / "report.html")
+    )
     return asked
 
 
