@@ -22,8 +22,7 @@ PACKAGE = (
     "sosjax/data/fashion_mnist/LICENSE",
     "sosjax/data/cec17/cec17_mtmo.npz",
     "sosjax/data/cec17/LICENSE",
-    "sosjax/report/page.css",
-    "sosjax/report/page.js",
+    *(f"sosjax/report/web/{name}" for name in ("LICENSE-d3", "d3.min.js", "page.css", "page.js")),
 )
 SOURCES = (
     *PACKAGE,
