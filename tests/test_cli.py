@@ -373,6 +373,20 @@ def test_export_needs_a_new_folder(folder, searched, monkeypatch, capsys):
     assert failure(capsys, *arguments).startswith("`--out` must be new")
 
 
+def test_export_tells_a_script(folder, monkeypatch, capsys):
+    made_run(folder / "r")
+
+    def exported(config, member, place, **about):
+        place.mkdir()
+        (place / "architecture.json").write_text('{"parameters": 7}')
+        return "told", {}
+
+    monkeypatch.setattr(commands, "_export", exported)
+    monkeypatch.setattr(commands, "sets_of", sets_on_disk())
+    assert main(["export", "r", "--task", "tops", "--env", "watch", "--out", "new", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"folder": "new", "parameters": 7}
+
+
 def test_export_says_what_could_not_be_written(folder, monkeypatch, capsys):
     made_run(folder / "r")
     asked = []

@@ -56,6 +56,9 @@ def test_a_comparison_goes_on_with_the_same_command_and_ends_once(folder, compar
     out, err = capsys.readouterr()
     assert out == "my run/fidelity/fidelity.html\n"
     assert err == "compared already: my run/fidelity\n"
+    assert main([*command, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"page": "my run/fidelity/fidelity.html"} | comparison()
     own = (Recovery(), {"candidates": 12, "sample": 3}, "my run/fidelity")
     assert compared == [own, own]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import InputError, require
-from .._files import write_whole
+from .._files import read_json, write_whole
 from ._choice import environment_of
 from ._cluster import join
 from ._config import Config, example_text, parse_config, read_config, with_seed
@@ -113,8 +113,12 @@ def export(arguments: argparse.Namespace) -> None:
     member = sets.task(arguments.task).members[chosen_number(sets, arguments)]
     about = {"sets": sets, "environment": environment_of(sets, arguments)}
     text, failed = _export(config, member, folder, **asked, **about)
-    print(text)
-    if member.scores.epoch is not None:
+    if arguments.json:
+        description = read_json(folder / "architecture.json")
+        print(json.dumps({"folder": str(folder)} | description, indent=1))
+    else:
+        print(text)
+    if member.scores.epoch is not None and not arguments.json:
         print(f"  of the recovered sets: {_recovery(member)}")
     why = "; ".join(f"{name}: {reason.rstrip('.')}" for name, reason in failed.items())
     require(

@@ -167,6 +167,9 @@ def _add_recovery(add: Add) -> None:
     )
     fidelity.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
     fidelity.add_argument("--out", metavar="DIR", help="default: RUN/fidelity")
+    fidelity.add_argument(
+        "--json", action="store_true", help="print all numbers as one JSON object"
+    )
     _add_quiet(fidelity, "page")
 
 
@@ -240,6 +243,11 @@ def _add_readers(add: Add) -> None:
         default=[],
         help="beside safetensors and StableHLO, which are always written: onnx, pytorch; may be "
         "given again, or as a list with commas",
+    )
+    export.add_argument(
+        "--json",
+        action="store_true",
+        help="print what was written, checked and measured as one JSON object",
     )
     export.add_argument(
         "--int8",

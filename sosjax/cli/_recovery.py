@@ -1,11 +1,13 @@
 """The commands that train members of a finished run further, and hold its fitness against that."""
 
 import argparse
+import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._files import read_json
 from ._commands import show
 from ._config import Config
 from ._runs import (
@@ -56,7 +58,7 @@ def fidelity(arguments: argparse.Namespace) -> None:
             print(f"compared already: {folder}", file=sys.stderr)
         else:
             _compare(config, run, folder, arguments)
-        _show_fidelity(run, folder, arguments.quiet)
+        _show_fidelity(run, folder, arguments)
 
 
 def _recover(config: Config, run: Path, recovery: "Recovery", quiet: bool) -> None:
@@ -95,16 +97,20 @@ def _compare(config: Config, run: Path, folder: Path, arguments: argparse.Namesp
         )
 
 
-def _show_fidelity(run: Path, folder: Path, quiet: bool) -> None:
-    """Write the page; print the table unless quiet, and the page's path."""
+def _show_fidelity(run: Path, folder: Path, arguments: argparse.Namespace) -> None:
+    """Write the page; print the table unless quiet, and the page's path; or all as JSON."""
     from rich.console import Console
 
     from ..report import fidelity_report, fidelity_table
     from ..report import report as write_report
 
     page = fidelity_report(folder)
-    if not quiet:
+    if arguments.json:
+        print(json.dumps({"page": str(page)} | read_json(folder / "fidelity.json"), indent=1))
+    elif arguments.quiet:
+        print(page)
+    else:
         Console().print(fidelity_table(folder))
-    print(page if quiet else f"fidelity: {page}")
+        print(f"fidelity: {page}")
     if (run / "report.html").exists():
         write_report(run)  # which links to it
