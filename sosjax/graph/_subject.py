@@ -312,10 +312,14 @@ def _check_leaves(graph: Graph, statistics: Sequence[Statistics], head: Head | N
         )
     if head is not None:
         kernel, bias = leaves[head.kernel].shape, leaves[head.bias].shape
+        turned = (
+            "; one of [classes, features] must be transposed, and `apply` multiply features by it"
+        )
         require(
             len(kernel) == 2 and bias == kernel[1:],
             f"`head` must have a kernel [features, classes] and a bias [classes], "
-            f"got {list(kernel)} and {list(bias)}.",
+            f"got {list(kernel)} and {list(bias)}"
+            f"{turned if bias == kernel[:1] else ''}.",
         )
 
 
