@@ -72,14 +72,14 @@ def chosen(jat: Jat, run: Path) -> Iterator[tuple[str, Member]]:
         yield f"{task} on {place.name}", sets.select(task, place)
 
 
-def timed(jat: Jat, member: Member) -> dict[str, dict[str, float]]:
-    """Export a member; return milliseconds by program and batch, as a fresh process finds them."""
+def exported(jat: Jat, member: Member) -> dict[str, dict[str, Any]]:
+    """Export a member; return what its description says of the size and time of each program."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "export"
         certificate = sosjax.export(jat, member, place, formats=["onnx"])
         assert certificate.holds and not certificate.failed, certificate
         formats = read_json(place / "architecture.json")["formats"]
-    return {"jax": formats["stablehlo"]["latency_ms"], "onnx": formats["onnx"]["latency_ms"]}
+    return {"jax": formats["stablehlo"], "onnx": formats["onnx"]}
 
 
 def rows(jat: Jat, members: Iterator[tuple[str, Member]]) -> list[dict[str, Any]]:
@@ -90,7 +90,10 @@ def rows(jat: Jat, members: Iterator[tuple[str, Member]]) -> list[dict[str, Any]
     for name, member in found:
         kept = np.array([int(mask.sum()) for mask in member.masks])
         costs = jat.graph.cost(kept, len(member.classes))
-        line = {"network": jat.name, "member": name, "milliseconds": timed(jat, member)}
+        programs = exported(jat, member)
+        line: dict[str, Any] = {"network": jat.name, "member": name}
+        for key, file in (("milliseconds", "latency_ms"), ("on_disk", "bytes")):
+            line[key] = {program: found[file] for program, found in programs.items()}
         line |= {cost: int(costs[cost]) for cost in ("parameters", "flops")}
         lines.append(line)
         first = lines[0]
