@@ -206,3 +206,12 @@ def test_a_place_that_is_taken_is_left_alone(tmp_path, monkeypatch, capsys):
     assert main(["extend", "r", "--task", "new.toml", "--out", "mine"]) == 2
     assert "`--out` must be new, got a path that exists: mine" in capsys.readouterr().err
     assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_resume_names_the_command_that_goes_on(tmp_path, monkeypatch, capsys):
+    made(tmp_path, monkeypatch)
+    header = json.loads((tmp_path / "r/run.json").read_text())
+    header.setdefault("asked", {})["extended"] = "?"
+    (tmp_path / "r/run.json").write_text(json.dumps(header))
+    assert main(["resume", "r"]) == 2
+    assert "got one of `sosjax extend`, which goes on with the same" in capsys.readouterr().err

@@ -21,6 +21,7 @@ from ._runs import (
     interruptible,
     reporting,
     require_finished,
+    require_resumable,
     require_run,
     sets_of,
 )
@@ -71,6 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
 def resume(arguments: argparse.Namespace) -> None:
     """Continue a run from its last checkpoint."""
     folder, leads = Path(arguments.run), join(arguments.cluster)
+    require_resumable(folder)
     config = config_of(folder, adapted=False)
     with _resumable(folder):
         _resume(config, folder, arguments.quiet or not leads)

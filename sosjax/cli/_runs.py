@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import InputError, require
+from .._files import read_json
 from ._config import Config, read_config
 from ._interruption import Report, stopping_at_checkpoints
 from ._programs import Compiling
@@ -72,6 +73,18 @@ def require_run(folder: Path) -> None:
     came = "a folder without run.json" if folder.is_dir() else "no such folder"
     came = "a file" if folder.is_file() else came
     require((folder / "run.json").is_file(), f"`RUN` must be a run folder, got {came}: {folder}.")
+
+
+def require_resumable(folder: Path) -> None:
+    """Refuse a run that another command began, and goes on with."""
+    require_run(folder)
+    header = read_json(folder / "run.json")
+    asked = header.get("asked") if isinstance(header, dict) else None
+    require(
+        not isinstance(asked, dict) or "extended" not in asked,
+        f"`RUN` must be a run that `sosjax run` began, got one of `sosjax extend`, which goes on "
+        f"with the same command: {folder}.",
+    )
 
 
 def require_finished(folder: Path) -> None:
