@@ -14,7 +14,7 @@ from problem import ENVIRONMENTS, SETTINGS, TASKS, make_data, perceptron
 from sosjax import InputError, resume, search
 from sosjax.cli._cluster import join, leave
 from sosjax.search import _checkpoint as checkpoint
-from sosjax.search import _search as driver
+from sosjax.search import _driver as driver
 from sosjax.sets import _store as store
 
 

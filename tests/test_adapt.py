@@ -39,6 +39,7 @@ from sosjax import (
     search,
 )
 from sosjax._tree import named_leaves, with_leaves
+from sosjax.search import _driver
 from sosjax.search import _search as driver
 from sosjax.search._adapt import Adapting, Epoch
 from sosjax.search._problem import Problem
@@ -346,7 +347,7 @@ def test_a_search_killed_after_or_amid_adaptation_goes_on_to_the_same_sets(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(driver, name, killed)
+        patch.setattr(_driver if name == "save_checkpoint" else driver, name, killed)
         with pytest.raises(Killed):
             search(
                 perceptron(),

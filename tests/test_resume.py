@@ -27,7 +27,7 @@ from problem import (
 )
 
 from sosjax import Environment, InputError, Task, load_sets, resume, save_sets, search
-from sosjax.search import _search as driver
+from sosjax.search import _driver as driver
 
 CHILD = Path(__file__).parent / "child.py"
 

@@ -37,7 +37,7 @@ from sosjax import (
     shrink,
 )
 from sosjax._tree import named_leaves
-from sosjax.search import _search as driver
+from sosjax.search import _driver as driver
 from sosjax.search._asked import check_asked
 
 VARIANTS = {

@@ -11,8 +11,7 @@ from problem import SETTINGS, TASKS, contents, make_data, make_mlp, perceptron
 
 from sosjax import Bits, InputError, Kernel, Ratios, Settings, resume, search, uniform
 from sosjax.cli._config import parse_config
-from sosjax.search import _search as driver
-from sosjax.search._driver import Driver
+from sosjax.search import _driver as driver
 from sosjax.search._evolution import Evolution
 from sosjax.search._problem import Problem
 from sosjax.search._ranked import check_scores
@@ -199,7 +198,7 @@ def test_bad_baselines(options, sentence):
 def test_a_ranking_without_an_answer_is_refused_before_the_search(tmp_path, monkeypatch):
     dead = make_mlp()
     dead.params["head"]["kernel"] = np.zeros_like(dead.params["head"]["kernel"])
-    monkeypatch.setattr(Driver, "__init__", None)  # nothing of the search is built
+    monkeypatch.setattr(driver.Driver, "__init__", None)  # nothing of the search is built
     with pytest.raises(InputError) as refusal:
         search(dead, make_data(), TASKS, (), SETTINGS, folder=tmp_path / "run")
     assert str(refusal.value) == (
