@@ -37,9 +37,8 @@ def extend(
 ) -> SetOfSets:
     """Add tasks to a Set of Sets; those that it has stay as they are.
 
-    Only the new tasks are searched, with the settings of the sets. Their first generation holds, to
-    half of the population, what members of the other tasks keep, of all sizes: how many units of
-    each group a network can spare is known then, and a quarter of the generations will do.
+    Only the new tasks are searched, with the settings of the sets but fewer generations. The first
+    one holds, to half of the population, what members of the other tasks keep, of all sizes.
 
     Args:
       jat: the network that the sets were found in; after an adaptation, the adapted one.
