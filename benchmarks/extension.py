@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import sosjax
@@ -33,7 +34,8 @@ def volume(sets: SetOfSets, name: str, part: str) -> float:
     """Return the hypervolume of a task's members, as a journal tells it."""
     task = sets.task(name)
     points = [[getattr(one.scores, f"{part}_error"), one.scores.parameters] for one in task.members]
-    found = sosjax.log_hypervolume(np.array(points), np.array([task.jack.parameters]))
+    dense = jnp.asarray([task.jack.parameters])
+    found = sosjax.log_hypervolume(jnp.asarray(points), dense)
     return round(float(found), 4)
 
 

@@ -50,6 +50,7 @@ def cut(jat: Jat, share: float) -> Member:
         validation_error=1.0,
         test_error=1.0,
     )
+    assert graph.head is not None
     width = named_leaves(jat.params)[graph.head.kernel].shape[0]
     rng = np.random.default_rng(0)
     kernel = (rng.normal(size=(width, len(CLASSES))) / np.sqrt(width)).astype(np.float32)

@@ -110,7 +110,9 @@ def _known(problem: Problem, sets: SetOfSets) -> np.ndarray:
     every = [np.asarray(problem.encoding.encode(member.masks)) for member in members]
     distinct = list({row.tobytes(): row for row in every}.values())
     settings = problem.settings
-    most = min(settings.population // 2, settings.population - settings.uniform, len(distinct))
+    most = min(
+        settings.population // 2, settings.population - (settings.uniform or 0), len(distinct)
+    )
     places = np.unique(np.linspace(0, len(distinct) - 1, max(most, 0)).round().astype(int))
     empty = np.zeros((0, problem.encoding.dimensions), np.float32)
     return np.concatenate([empty, np.stack(distinct)[places]]) if len(places) else empty
