@@ -39,6 +39,19 @@ def volume(sets: SetOfSets, name: str, part: str) -> float:
     return round(float(found), 4)
 
 
+def means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return the means over tasks of each way to have them; print a line for each."""
+    found: dict[str, dict[str, float]] = {}
+    for way in dict.fromkeys(row["way"] for row in rows if "test" in row):
+        own = [row for row in rows if row["way"] == way]
+        found[way] = {
+            key: round(float(np.mean([row[key] for row in own])), 4)
+            for key in ("evaluations", "seconds", *PARTS)
+        }
+        print(f"{'mean':<13}{way:<34}{found[way]}")
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
@@ -98,14 +111,6 @@ def main() -> None:
         print(
             f"{task.name:<13}{'search for all':<34}{count(4, most):>8}{seconds:>9}", *found.values()
         )
-    means: dict[str, dict[str, float]] = {}
-    for way in dict.fromkeys(row["way"] for row in rows if "test" in row):
-        own = [row for row in rows if row["way"] == way]
-        means[way] = {
-            key: round(float(np.mean([row[key] for row in own])), 4)
-            for key in ("evaluations", "seconds", *PARTS)
-        }
-        print(f"{'mean':<13}{way:<34}{means[way]}")
     content = {
         "command": f"python -m benchmarks.extension --seed {seed}",
         "device": jax.devices()[0].device_kind,
@@ -113,7 +118,7 @@ def main() -> None:
         "population": settings.population,
         "generations": most,
         "rows": rows,
-        "means": means,
+        "means": means(rows),
     }
     print(record("extension", content))
 

@@ -99,18 +99,7 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="a trial of minutes")
     parser.add_argument("--name", help="of the results, in place of sets_FLAGSHIP")
     asked = parser.parse_args()
-    flagship = FLAGSHIPS[asked.flagship](asked.data, asked.weights)
-    flagship = short(flagship) if asked.short else flagship
-    flagship = replace(flagship, matched=asked.matched)
-    if asked.fitness is not None:
-        settings = replace(flagship.settings, fitness=asked.fitness)
-        flagship = replace(flagship, settings=settings)
-    if asked.members is not None:
-        flagship = replace(flagship, members=asked.members)
-    for name in RECOVERY:
-        if getattr(asked, name) is not None:
-            recovery = replace(flagship.recovery, **{name: getattr(asked, name)})
-            flagship = replace(flagship, recovery=recovery)
+    flagship = chosen(asked)
     if asked.torch and flagship.name != "images":
         parser.error("--torch is for images: see the record of text")
     checked(asked.cache, flagship)
@@ -154,6 +143,23 @@ def main() -> None:
     path.write_text(in_lines(path.read_text()))
     draw(seeds, flagship.cost, path.with_suffix(".png"))
     print(f"\n{path}\n{path.with_suffix('.png')}")
+
+
+def chosen(asked: argparse.Namespace) -> Flagship:
+    """Return the flagship with what was asked otherwise."""
+    flagship = FLAGSHIPS[asked.flagship](asked.data, asked.weights)
+    flagship = short(flagship) if asked.short else flagship
+    flagship = replace(flagship, matched=asked.matched)
+    if asked.fitness is not None:
+        settings = replace(flagship.settings, fitness=asked.fitness)
+        flagship = replace(flagship, settings=settings)
+    if asked.members is not None:
+        flagship = replace(flagship, members=asked.members)
+    for name in RECOVERY:
+        if getattr(asked, name) is not None:
+            recovery = replace(flagship.recovery, **{name: getattr(asked, name)})
+            flagship = replace(flagship, recovery=recovery)
+    return flagship
 
 
 def recorded(path: Path, flagship: Flagship) -> dict[int, dict]:

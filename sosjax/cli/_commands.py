@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def demo(arguments: argparse.Namespace) -> None:
     """Run the example configuration, and export one of its members."""
     folder = _free(DEMO) if arguments.out is None else Path(arguments.out)
-    _require_new("--out", folder)
+    require_new("--out", folder)
     text = with_seed(example_text(), arguments.seed)
     config = parse_config(text, Path.cwd(), "the example")
     with _resumable(folder):
@@ -52,7 +52,7 @@ def demo(arguments: argparse.Namespace) -> None:
 def init(arguments: argparse.Namespace) -> None:
     """Write the example configuration to a new file."""
     path = Path(arguments.path)
-    _require_new("PATH", path)
+    require_new("PATH", path)
     write_whole(path, example_text())
     print(path)
 
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Search as a configuration file says."""
     folder, leads = Path(arguments.out), join(arguments.cluster)
     if leads:
-        _require_new("--out", folder)
+        require_new("--out", folder)
     config = read_config(Path(arguments.config))
     with _resumable(folder):
         _search(config, folder, arguments.quiet or not leads)
@@ -108,7 +108,7 @@ def export(arguments: argparse.Namespace) -> None:
     names = [name.strip() for text in arguments.format for name in text.split(",")]
     asked: dict[str, Any] = {"formats": asked_formats(names, "--format")}
     asked |= {"quantize": "int8" if arguments.int8 else None}
-    _require_new("--out", folder)
+    require_new("--out", folder)
     run = Path(arguments.run)
     config = config_of(run)
     sets = sets_of(chosen_folder(run, arguments.unrecovered))
@@ -302,7 +302,8 @@ def _resumable(folder: Path) -> contextlib.AbstractContextManager[None]:
     return interruptible(folder, ["sosjax", "resume", str(folder)])
 
 
-def _require_new(argument: str, path: Path) -> None:
+def require_new(argument: str, path: Path) -> None:
+    """Refuse a path where something is: nothing is overwritten."""
     require(
         not os.path.lexists(path),
         f"`{argument}` must be new, got a path that exists: {path}; nothing was changed.",

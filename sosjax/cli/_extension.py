@@ -9,7 +9,7 @@ from typing import Any
 import tomli_w
 
 from .._errors import require
-from ._commands import show
+from ._commands import require_new, show
 from ._config import Config, parse_config, parse_toml, text_of
 from ._keys import path_of, require_keys, wanted_key
 from ._runs import chosen_folder, config_of, interruptible, reporting, sets_of
@@ -22,10 +22,8 @@ def extend(arguments: argparse.Namespace) -> None:
     """Search for new tasks from a finished run on, into a run folder of all tasks."""
     run, folder = Path(arguments.run), Path(arguments.out)
     place, config = chosen_folder(run, arguments.unrecovered), config_of(run)
-    require(
-        not folder.exists() or (folder / "run.json").exists(),
-        f"`--out` must be new, got a path that exists: {folder}; nothing was changed.",
-    )
+    if not (folder / "run.json").exists():  # else this extension goes on, or that run is refused
+        require_new("--out", folder)
     whole = extended(config, [Path(one) for one in arguments.task])
     command = ["sosjax", "extend", str(run), "--out", str(folder)]
     command += [text for one in arguments.task for text in ("--task", one)]

@@ -67,8 +67,10 @@ def extend(
     check_asked(jat, data, tasks, sets.environments, settings.depth)
     _check_new(sets, [task.on(data) for task in tasks])
     path = None if folder is None else Path(folder)
-    asked = asked_of(jat, data, tasks, sets.environments, settings)
-    asked |= {"extended": digest_of(sets)}
+    asked = {}
+    if path is not None:  # digests of all weights, examples and members are for a folder alone
+        asked = asked_of(jat, data, tasks, sets.environments, settings)
+        asked |= {"extended": digest_of(sets)}
     run = RunFolder.open(path, asked) if path is not None and path.exists() else None
     if run is not None and (run.path / JSON_NAME).exists():
         return load_sets(run.path)

@@ -128,10 +128,8 @@ class Ratios:
           kept: counts of at least one, [..., G], and which blocks are kept, [..., G + blocks]; all
             are if that is left out.
         """
-        sizes, (counts, rest) = (
-            np.array(self.sizes, np.float64),
-            np.split(kept, [len(self.sizes)], -1),
-        )
+        sizes = np.array(self.sizes, np.float64)
+        counts, rest = np.split(kept, [len(sizes)], -1)
         genes = np.where(sizes > 1, np.log(counts) / np.log(np.maximum(sizes, 2)), 1.0)
         room = [(0, 0)] * (kept.ndim - 1) + [(0, self.dimensions - kept.shape[-1])]
         genes = np.pad(np.concatenate([genes, rest], -1), room, constant_values=1)
