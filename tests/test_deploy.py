@@ -25,6 +25,7 @@ from problem import (
 from sosjax import (
     Certificate,
     InputError,
+    Jat,
     certify,
     check_inputs,
     export,
@@ -361,18 +362,18 @@ def test_damaged_architecture_is_refused(change, copied):
         load_network(copied)
 
 
-def test_network_given_as_a_function(tmp_path):
+def test_network_of_a_function(tmp_path):
     member = found_by_perceptron().tasks[1].members[-1]
     folder = tmp_path / "perceptron"
     export(perceptron(), member, folder)
     images = inputs(5)
     wanted = shrink(perceptron(), member)(images)
-    np.testing.assert_allclose(load_network(folder, mlp_apply)(images), wanted, atol=1e-4)
+    np.testing.assert_allclose(load_network(folder, perceptron())(images), wanted, atol=1e-4)
     np.testing.assert_allclose(load_stablehlo(folder)(images), wanted, atol=1e-4)
     with pytest.raises(InputError) as refusal:
         load_network(folder)
     assert str(refusal.value) == (
-        "`apply` must be the full network's function, since the architecture names no family, "
+        "`jat` must be the network that the member was cut out of, since that is of no family, "
         "got None."
     )
 
@@ -404,7 +405,7 @@ def test_a_certificate_is_made_once_for_a_run(tmp_path):
     assert kept_certificate(tmp_path, network, smallest()) == made
 
 
-def test_another_function_is_refused(tmp_path):
+def test_another_network_is_refused(tmp_path):
     folder = tmp_path / "perceptron"
     export(perceptron(), found_by_perceptron().tasks[1].members[-1], folder)
 
@@ -414,17 +415,19 @@ def test_another_function_is_refused(tmp_path):
         inner = (hidden @ params["second"]["kernel"]) / (hidden @ params["gate"])
         return inner @ params["head"]["kernel"] + params["head"]["bias"]
 
+    def of(apply):
+        return Jat(apply, perceptron().params, input_shape=(8, 8, 1), head="last")
+
     with pytest.raises(InputError) as refusal:
-        load_network(folder, mixing)
+        load_network(folder, of(mixing))
     assert str(refusal.value) == (
-        "`apply` must be the function that was exported, with groups [('first', 4), ('second', 5)],"
+        "`jat` must be the network that was exported, with groups [('first', 4), ('second', 5)],"
         " got [('second', 5)]."
     )
-    with pytest.raises(InputError, match="`apply` must be traceable as"):
-        load_network(folder, lambda params, inputs: inputs @ params["first"]["kernel"])
     # One of the same groups is noticed by its logits.
-    with pytest.raises(InputError, match=r"function that was exported, got one whose logits diff"):
-        load_network(folder, lambda params, inputs: mlp_apply(params, 1 - inputs))
+    other = of(lambda params, inputs: mlp_apply(params, 1 - inputs))
+    with pytest.raises(InputError, match=r"network that was exported, got one whose logits diff"):
+        load_network(folder, other)
 
 
 @pytest.mark.parametrize("rules", [{"protect": ("first/*",)}, {"only": "head/*"}])
@@ -435,7 +438,7 @@ def test_what_the_user_protects_stays_whole_when_loaded(rules, tmp_path):
     member = found_by_perceptron().tasks[1].members[-1]
     member = with_masks(jat, replace(member, masks=masks), masks)
     export(jat, member, tmp_path / "out")
-    loaded = load_network(tmp_path / "out", mlp_apply)
+    loaded = load_network(tmp_path / "out", jat)
     assert loaded.params["first"]["kernel"].shape == (64, 4)
     assert loaded.params["second"]["kernel"].shape == (4, 2)
     np.testing.assert_allclose(loaded(inputs()), shrink(jat, member)(inputs()), atol=1e-6)

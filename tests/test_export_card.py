@@ -104,7 +104,7 @@ def test_a_card_of_a_function_says_that_it_needs_it(tmp_path):
     jat = make_mlp(source="https://example.org/x_y")
     export(jat, made(jat, drawn_masks(jat, 0.5)), tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text()
-    assert '`sosjax.load_network(".", apply)` gives arrays and a function' in text
+    assert '`sosjax.load_network(".", jat)` gives arrays and a function' in text
     assert text.count("```python") == 1
     assert "- **Its source**: https://example.org/x\\_y" in text
 

@@ -280,8 +280,7 @@ def test_the_good_network_is_taken():
         (
             Head("head/kernel", "bias"),
             "`head` must have a kernel [features, classes] and a bias [classes], "
-            "got [4, 2] and [4]; one of [classes, features] must be transposed, and `apply` "
-            "multiply features by it.",
+            "got [4, 2] and [4].",
         ),
     ],
 )

@@ -13,6 +13,7 @@ from jax import export as jax_export
 
 from .._errors import require
 from ..models._exported import described, read_exported, whole_file
+from ..models._jat import Jat
 from ..models._weights import load_arrays
 from ._latency import latency
 from ._network import Network
@@ -38,20 +39,20 @@ class Reloaded(NamedTuple):
     failed: dict[str, str]
 
 
-def load_network(folder: str | Path, apply: Any = None) -> Network:
+def load_network(folder: str | Path, jat: Jat | None = None) -> Network:
     """Load an exported network as JAX arrays and a function; int8 becomes float32.
 
     Args:
       folder: what `export` wrote.
-      apply: the full network's `apply(params, inputs)`, with dicts as parameters; only needed
-        where the architecture is of no family of `sosjax`.
+      jat: the network that the member was cut out of; only needed where that is of no family of
+        `sosjax`. Its weights do not matter, and the parameters are as its own.
 
     Raises:
-      InputError: a file is missing, damaged or of another version, or `apply` is needed, or not
-        the function that was exported.
+      InputError: a file is missing, damaged or of another version, or `jat` is needed, or not the
+        network that was exported.
     """
     folder = Path(folder)
-    member = read_exported(folder, apply)
+    member = read_exported(folder, jat)
     network = Network(member.apply, member.params, member.classes)
     if member.content["architecture"] is None:
         _check_function(folder, network)
@@ -153,12 +154,11 @@ def _program(folder: Path, name: str) -> Any:
 
 
 def _check_function(folder: Path, network: Network) -> None:
-    """Refuse a function of the same groups that gives other logits."""
+    """Refuse a network of the same groups that gives other logits."""
     check, _ = load_arrays(folder / "check.safetensors")
     gap = np.abs(np.asarray(network(check["inputs"])) - check["logits"]).max()
     # Far more than rounding on any machine, far less than what another function makes.
     require(
         gap <= 1e-2 * np.abs(check["logits"]).max(),
-        "`apply` must be the function that was exported, got one whose logits differ by "
-        f"{gap:.1e}.",
+        f"`jat` must be the network that was exported, got one whose logits differ by {gap:.1e}.",
     )

@@ -39,8 +39,8 @@ inputs = torch.zeros({shape}, dtype=torch.{dtype}){note}
 logits = network(inputs)
 """
 _FUNCTION = (
-    '`sosjax.load_network(".", apply)` gives arrays and a function; `apply` is the whole '
-    "network's own, which no file can hold."
+    '`sosjax.load_network(".", jat)` gives arrays and a function; `jat` is the `sosjax.Jat` that '
+    "the member was cut out of, whose code no file can hold."
 )
 
 

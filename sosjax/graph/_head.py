@@ -30,7 +30,7 @@ class Head:
     """The classifier: the last contraction of the network.
 
     Attributes:
-      kernel: path of the leaf [features, classes].
+      kernel: path of the leaf [features, classes]; `Jat` takes [classes, features] too.
       bias: path of the leaf [classes].
     """
 

@@ -15,36 +15,68 @@ from ._program import Program
 
 
 def estimating(
-    program: Program, statistics: Sequence[Statistics], weights: int | None = None
+    program: Program,
+    statistics: Sequence[Statistics],
+    batched: Sequence[int],
+    weights: int | None = None,
 ) -> Program:
     """Let the statistics be computed from the activation they normalise.
 
     Args:
       program: the network.
       statistics: which.
+      batched: for each the activation's axis that examples lie along; see `batch_axes`.
       weights: the number of a value [B], how much each example counts; `None`: all alike.
     """
     equations = [*program.region.equations]
-    for pair, (source, axis) in zip(statistics, normalised(program, statistics), strict=True):
+    found = normalised(program, statistics)
+    for pair, batch, (source, axis) in zip(statistics, batched, found, strict=True):
         axes = tuple(place for place in range(len(program.shape(source))) if place != axis)
         writes = (program.leaves[pair.mean], program.leaves[pair.variance])
         reads = (source,) if weights is None else (source, weights)
-        run = partial(_moments, axes)
+        run = partial(_moments, axes, batch)
         equations.append(Equation("moments", None, reads, writes, {}, run=run))
     return replace(program, region=replace(program.region, equations=tuple(equations)))
 
 
-def _moments(axes: tuple[int, ...], data: Any, weights: Any | None = None) -> list[Any]:
+def _moments(axes: tuple[int, ...], batch: int, data: Any, weights: Any | None = None) -> list[Any]:
     """Return mean and variance over all axes but that of the channels."""
     if weights is None:
         return [data.mean(axes), data.var(axes)]
-    # The batch is the outer part of the first axis, whatever was folded into it.
-    each = jnp.repeat(weights, data.shape[0] // len(weights))
-    each = jnp.expand_dims(each, range(1, data.ndim))
+    # The batch is the outer part of its axis, whatever was folded into it.
+    each = jnp.repeat(weights, data.shape[batch] // len(weights))
+    each = jnp.expand_dims(each, [axis for axis in range(data.ndim) if axis != batch])
     each = jnp.broadcast_to(each, data.shape)
     mean = (each * data).sum(axes) / each.sum(axes)
     gap = data - jnp.expand_dims(mean, axes)
     return [mean, (each * gap * gap).sum(axes) / each.sum(axes)]
+
+
+def batch_axes(one: Program, two: Program, statistics: Sequence[Statistics]) -> tuple[int, ...]:
+    """Return which axis of each activation that is normalised examples lie along.
+
+    Args:
+      one: the network for one example.
+      two: for two of them.
+      statistics: of which activations.
+
+    Raises:
+      InputError: as `normalised`, or examples lie along no axis, or along that of the channels.
+    """
+    found = []
+    for pair, (single, channels), (double, _) in zip(
+        statistics, normalised(one, statistics), normalised(two, statistics), strict=True
+    ):
+        sizes = zip(one.shape(single), two.shape(double), strict=True)
+        grown = [axis for axis, (less, more) in enumerate(sizes) if more == 2 * less]
+        require(
+            len(grown) == 1 and grown[0] != channels,
+            f"`statistics` {pair.mean!r} must be subtracted from an activation with one axis of "
+            f"examples, got shapes {list(one.shape(single))} and {list(two.shape(double))} for one "
+            "and two.",
+        )
+        found.append(grown[0])
+    return tuple(found)
 
 
 def normalised(program: Program, statistics: Sequence[Statistics]) -> list[tuple[int, int]]:

@@ -6,31 +6,31 @@ from functools import cached_property
 from typing import Any, final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .._errors import listing, nearest, require
 from .._tree import named_leaves, with_leaves
-from ._alias import leaf_aliases
 from ._certify import Certificate, certify
 from ._check import checked_counts
 from ._convolution import with_fast_gradients
 from ._cost import COSTS, CostTable
-from ._equation import Equation
 from ._gram import site_moments
 from ._graph import Graph, Masks
 from ._group import Block, Group
 from ._half import in_bfloat16
 from ._head import Head, Statistics, statistics_leaves
+from ._head_site import check_logits, head_site
 from ._layout import Rules
 from ._mask import mask_number
 from ._memory import network_costs
-from ._moments import estimating, normalised
+from ._moments import batch_axes, estimating
 from ._narrow import narrowed
 from ._program import Program
 from ._shrink import Shrunk
 from ._sites import Sites, find_sites
 
-BATCH = 2
+_BATCH = 2
 """The number of examples that a network is checked with."""
 
 
@@ -47,6 +47,7 @@ class Subject:
       classes: the number C of outputs that the head has; 0 without one.
       costs: what a sub-network costs for one example; counts are those of groups, of blocks and,
         if there is a head, of its outputs.
+      batched: for each of the statistics the axis that examples lie along where it is read.
       half: whether contractions are in bfloat16 where features are asked: see `in_bfloat16`.
     """
 
@@ -56,6 +57,7 @@ class Subject:
     head: Head | None
     classes: int
     costs: CostTable
+    batched: tuple[int, ...]
     half: bool = False
 
     @cached_property
@@ -142,17 +144,17 @@ class Subject:
         """
         network = self.graph.traced(params, (inputs,))
         program, masking = self.graph.masked_program(network)
-        feature = program.output
+        feature, site = program.output, None
         if self.head is not None:
-            site, side = head_site(program, self.head)
-            feature = masking.operands.get((site.writes[0], side), site.reads[side])
+            site = head_site(program, self.head)
+            feature = masking.operands.get((site.product, site.side), site.features)
         values = program.given(params, (inputs,)) | self.graph.given_masks(masks)
         if estimate:
             # After the masks, whose numbers are no values' of the network either.
             after = mask_number(len(self.groups) + len(self.graph.blocks))
             number = None if weights is None else after
             values |= {} if number is None else {number: weights}
-            program = estimating(program, self.statistics, number)
+            program = estimating(program, self.statistics, self.batched, number)
             for name in self.buffers:
                 del values[program.leaves[name]]
         program = in_bfloat16(program) if self.half else with_fast_gradients(program)
@@ -160,6 +162,7 @@ class Subject:
         if narrow and not self.half:
             program = narrowed(program, network, masking, set(values), targets)
         features, *moments = program.evaluate(values, targets)
+        features = features.T if site is not None and site.summed == 0 else features
         return features, dict(zip(self.buffers, moments, strict=True))
 
     def recalibrated(self, params: Any, inputs: Any, weights: Any | None = None) -> Any:
@@ -198,8 +201,9 @@ class Subject:
         network = self.graph.traced(params, (inputs,))
         target = network.program.output
         if self.head is not None:
-            site, side = head_site(network.program, self.head)
-            target = site.reads[side]
+            site = head_site(network.program, self.head)
+            target = site.features
+            cotangents = jnp.swapaxes(cotangents, 1, 2) if site.summed == 0 else cotangents
         found = find_sites(network, self._fitted).found
         return site_moments(network, found, params, inputs, target, cotangents)
 
@@ -287,18 +291,20 @@ def subject(graph: Graph, statistics: Sequence[Statistics], head: Head | None) -
     """
     _check_leaves(graph, statistics, head)
     (example,) = graph.inputs
-    _check_batch(graph, example, head, statistics)
+    several = _checked_batch(graph, example, head)
     network = graph.traced(graph.shapes, graph.inputs)
     program, classes, varying = network.program, 0, []
+    batched = batch_axes(program, several, statistics)
     if head is not None:
         places = program.leaves[head.kernel], program.leaves[head.bias]
         classes = program.shape(places[0])[1]
         axes = network.relations.axes_of
         varying = [axes(places[0])[1], axes(places[1])[0]]
-        varying.append(axes(head_site(program, head)[0].writes[0])[1])
+        site = head_site(program, head)
+        varying.append(axes(site.product)[site.classes])
     inputs = jax.ShapeDtypeStruct(example.shape[1:], example.dtype)
     costs = network_costs(network, statistics_leaves(statistics), varying)
-    return Subject(graph, inputs, tuple(statistics), head, classes, costs)
+    return Subject(graph, inputs, tuple(statistics), head, classes, costs, batched)
 
 
 def _check_leaves(graph: Graph, statistics: Sequence[Statistics], head: Head | None) -> None:
@@ -312,80 +318,33 @@ def _check_leaves(graph: Graph, statistics: Sequence[Statistics], head: Head | N
         )
     if head is not None:
         kernel, bias = leaves[head.kernel].shape, leaves[head.bias].shape
-        turned = (
-            "; one of [classes, features] must be transposed, and `apply` multiply features by it"
-        )
         require(
             len(kernel) == 2 and bias == kernel[1:],
             f"`head` must have a kernel [features, classes] and a bias [classes], "
-            f"got {list(kernel)} and {list(bias)}"
-            f"{turned if bias == kernel[:1] else ''}.",
+            f"got {list(kernel)} and {list(bias)}.",
         )
 
 
-def _check_batch(
-    graph: Graph, example: Any, head: Head | None, statistics: Sequence[Statistics]
-) -> None:
-    """Refuse what does not hold for two examples: one alone hides an axis that is summed over."""
-    batch = jax.ShapeDtypeStruct((BATCH, *example.shape[1:]), example.dtype)
+def _checked_batch(graph: Graph, example: Any, head: Head | None) -> Program:
+    """Trace two examples and refuse what does not hold: one alone hides an axis summed over."""
+    batch = jax.ShapeDtypeStruct((_BATCH, *example.shape[1:]), example.dtype)
     program = graph.traced(graph.shapes, (batch,)).program
     shapes = [list(program.shape(number)) for number in program.region.outputs]
     if head is None:
         require(
-            len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][0] == BATCH,
+            len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][0] == _BATCH,
             "`apply` must return logits of tokens [B, S, vocabulary] where there is no head, got "
-            f"{listing(shapes) or 'none'} for B = {BATCH}.",
+            f"{listing(shapes) or 'none'} for B = {_BATCH}.",
         )
     else:
         classes = named_leaves(graph.shapes)[head.bias].shape[0]
         require(
-            shapes == [[BATCH, classes]],
+            shapes == [[_BATCH, classes]],
             f"`apply` must return logits of shape [B, {classes}], got "
-            f"{listing(shapes) or 'none'} for B = {BATCH}.",
+            f"{listing(shapes) or 'none'} for B = {_BATCH}.",
         )
-        _check_output(program, head)
-    normalised(program, statistics)
-
-
-def head_site(program: Program, head: Head) -> tuple[Equation, int]:
-    """Return the contraction that is the classifier, and which operand is its features.
-
-    Raises:
-      InputError: the head's kernel is used otherwise than for one product with features [B, F].
-    """
-    aliases = leaf_aliases(program)
-    sites = [
-        (equation, 1 - side)
-        for equation in program.region.equations
-        for side in (0, 1)
-        if equation.name == "dot_general"
-        and aliases.get(equation.reads[side], ("",))[0] == head.kernel
-    ]
-    fits = [
-        equation.params["dimension_numbers"] == (((1,), (0,)), ((), ())) and side == 0
-        for equation, side in sites
-    ]
-    require(
-        fits == [True],
-        f"`head.kernel` {head.kernel!r} must be multiplied once with features [B, F], "
-        f"got {len(sites)} uses.",
-    )
-    return sites[0]
-
-
-def _check_output(program: Program, head: Head) -> None:
-    """Refuse a network that changes its logits: candidates are judged on the head's own."""
-    product = head_site(program, head)[0].writes[0]
-    equations = program.region.equations
-    last = next((one for one in equations if program.output in one.writes), None)
-    aliases = leaf_aliases(program)
-    reads = set(last.reads) if last is not None and last.name == "add" else set()
-    added = [aliases.get(number, ("",))[0] for number in reads - {product}]
-    require(
-        product in reads and added == [head.bias],
-        "`apply` must return logits: features times `head.kernel` plus `head.bias` and nothing "
-        f"after that, such as a softmax or a scale; got {last.name if last else 'nothing'!r} last.",
-    )
+        check_logits(program, head)
+    return program
 
 
 def _put(full: Any, places: np.ndarray, leaf: Any) -> np.ndarray:

@@ -10,10 +10,11 @@ import numpy as np
 
 from ._equation import Equation, Region
 from ._graph import Masks
+from ._head_site import head_site
 from ._layout import Table
 from ._mask import Masked, mask_number
 from ._program import Program
-from ._subject import Subject, head_site
+from ._subject import Subject
 
 _Axes = dict[int, Table]
 """Which units the indices of an operand belong to, by axis."""
@@ -47,9 +48,11 @@ def watched_features(
     watched = replace(program, region=region)
     if subject.head is None:
         return watched.evaluate(values, [program.output])[0]
-    site, side = head_site(program, subject.head)
-    (features,) = watched.evaluate(values, [site.reads[side]])
-    axes = _axes(masking, site.writes[0], side)
+    site = head_site(program, subject.head)
+    (features,) = watched.evaluate(values, [site.features])
+    axes = _axes(masking, site.product, site.side)
+    if site.summed == 0:
+        features, axes = features.T, {1 - axis: table for axis, table in axes.items()}
     return _noted(features, watch, jnp.matmul, 0, axes, (features, kernel))
 
 

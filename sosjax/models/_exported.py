@@ -10,10 +10,12 @@ import numpy as np
 
 from .._errors import InputError, require
 from .._files import read_json
-from ..graph._graph import graph_of
+from .._tree import with_leaves
+from ..graph._graph import Graph, graph_of
 from ..graph._layout import Rules
 from ._families import network_from
 from ._int8 import restored, stored_shapes
+from ._jat import Jat
 from ._weights import load_weights
 
 FORMAT = "sosjax-network"
@@ -26,7 +28,7 @@ class Exported(NamedTuple):
 
     Attributes:
       apply: `apply(params, inputs)`.
-      params: numpy arrays in nested dicts.
+      params: numpy arrays, in nested dicts for a family, else in the network's own structure.
       classes: the names of the outputs.
       content: what its description says.
     """
@@ -37,37 +39,40 @@ class Exported(NamedTuple):
     content: dict[str, Any]
 
 
-def read_exported(folder: Path, apply: Any = None) -> Exported:
+def read_exported(folder: Path, jat: Jat | None = None) -> Exported:
     """Read a folder that `sosjax.export` wrote.
 
     Args:
       folder: the folder.
-      apply: the full network's `apply(params, inputs)`, with dicts as parameters; only needed
-        where the architecture is of no family of `sosjax`.
+      jat: the network that the member was cut out of; only needed where that is of no family of
+        `sosjax`. Its weights do not matter.
 
     Raises:
-      InputError: a file is missing, damaged or of another version, or `apply` is needed, or finds
+      InputError: a file is missing, damaged or of another version, or `jat` is needed, or has
         other groups than were exported.
     """
     content = described(folder)
     whole_file(folder, "weights.safetensors", content)
     try:
         classes, architecture = tuple(content["classes"]), content["architecture"]
-        leaves = content["leaves"].items()
-        full = _tree({name: _struct(leaf["full"], leaf["dtype"]) for name, leaf in leaves})
         wanted = {name: _struct(*one) for name, one in stored_shapes(content["leaves"]).items()}
+        cut = _cut_of(content)
         if architecture is not None:
             apply, full = network_from(architecture)
-        cut = _cut_of(content)
+            graph = graph_of(apply, full, (cut.example,), cut.rules)
+        else:
+            require(
+                jat is not None,
+                "`jat` must be the network that the member was cut out of, since that is of no "
+                "family, got None.",
+            )
+            assert jat is not None
+            graph = jat.graph.graph
     except (AttributeError, KeyError, TypeError) as error:
         raise _damaged(folder, error) from None
-    require(
-        apply is not None,
-        "`apply` must be the full network's function, since the architecture names no family, "
-        "got None.",
-    )
-    params = _tree(restored(load_weights(folder / "weights.safetensors", wanted)))
-    small = _small_apply(apply, full, cut)
+    small = _small_apply(graph, cut)
+    weights = restored(load_weights(folder / "weights.safetensors", wanted))
+    params = with_leaves(graph.shapes, weights)
     try:
         jax.eval_shape(small, params, cut.example)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -134,28 +139,15 @@ def _cut_of(content: dict[str, Any]) -> _Cut:
     )
 
 
-def _small_apply(apply: Callable[..., Any], full: Any, cut: _Cut) -> Callable[..., Any]:
-    """Find the groups of the full network again and leave out what the member does not keep."""
-    graph = graph_of(apply, full, (cut.example,), cut.rules)
+def _small_apply(graph: Graph, cut: _Cut) -> Callable[..., Any]:
+    """Leave out of the full network what the member does not keep."""
     found = [(group.name, group.size) for group in graph.groups]
     require(
         cut.groups == found,
-        f"`apply` must be the function that was exported, with groups {cut.groups}, got {found}.",
+        f"`jat` must be the network that was exported, with groups {cut.groups}, got {found}.",
     )
     return graph.shrunk_apply(cut.masks, cut.resized)
 
 
 def _struct(shape: Any, dtype: str) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype))
-
-
-def _tree(leaves: dict[str, Any]) -> dict[str, Any]:
-    """Build nested dicts from paths `outer/inner/leaf`."""
-    tree: dict[str, Any] = {}
-    for path, leaf in leaves.items():
-        *outer, name = path.split("/")
-        place = tree
-        for key in outer:
-            place = place.setdefault(key, {})
-        place[name] = leaf
-    return tree

@@ -18,8 +18,10 @@ from .._errors import (
 from .._tree import named_leaves, with_leaves
 from ..graph._graph import trace
 from ..graph._head import Head, Statistics
+from ..graph._normalisation import found_statistics
 from ..graph._subject import Subject, subject
 from ._new_head import NEW_HEAD, with_new_head
+from ._plain_head import with_plain_head
 
 
 @final
@@ -49,8 +51,8 @@ class Jat:
         input_shape: Sequence[int],
         input_dtype: Any = np.float32,
         vocabulary: int | None = None,
-        head: Head | None = None,
-        statistics: Sequence[Statistics] = (),
+        head: Head | str | None = None,
+        statistics: Sequence[Statistics] | None = None,
         protect: str | Sequence[str] = (),
         only: str | Sequence[str] = "*",
         granularity: int = 1,
@@ -69,10 +71,11 @@ class Jat:
           input_shape: the shape of one example.
           input_dtype: float32, or int32 for tokens.
           vocabulary: the number of tokens, where inputs are tokens.
-          head: the last contraction; `None` for a network that ends in features (each task gets
-            a head of its own) or in logits of tokens.
+          head: the last contraction, by its leaves or as `"last"`, which finds them; `None` for a
+            network that ends in features (each task gets a head of its own) or in logits of tokens.
+            A kernel [classes, features] is kept as [features, classes].
           statistics: the moments that normalisations read, to be estimated again for each
-            sub-network.
+            sub-network; by default those of every BatchNorm, found in the network.
           protect: patterns of leaf paths that must not be cut.
           only: patterns of leaf paths; a group is removable if one of its leaves matches.
           granularity: kept counts are multiples of it, or all.
@@ -98,12 +101,16 @@ class Jat:
         self.own_head = head is not None
         if head is None and (features := _features(apply, params, example)) is not None:
             (apply, params), head = with_new_head(apply, params, features), NEW_HEAD
+        elif head is not None:
+            apply, params, head = with_plain_head(apply, params, example, head)
         self.params = jax.tree.map(jax.numpy.asarray, params)
         graph = trace(apply, params, example, protect=protect, only=only, granularity=granularity)
         require(
             len(graph.groups) > 0,
             f"`apply` must be a network with something to remove, got none:\n{graph.summary()}",
         )
+        if statistics is None:
+            statistics = found_statistics(graph.traced(graph.shapes, graph.inputs).program)
         self.graph: Subject = subject(graph, statistics, head)
 
     @property

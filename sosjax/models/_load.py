@@ -17,7 +17,6 @@ from ._families import FAMILIES, NAMED, Built, architecture_of, built
 from ._fitted import fitted
 from ._hub import is_hub, local, no_such_path
 from ._jat import Jat
-from ._module import batch_statistics
 from ._timm import from_timm, is_timm
 from ._weights import architecture_in, load_weights, save_weights
 
@@ -107,7 +106,6 @@ def _jat(network: Built, params: Any, **about: Any) -> Jat:
         input_dtype=network.example.dtype,
         vocabulary=getattr(network.options, "vocabulary", None),
         head=network.head,
-        statistics=batch_statistics(network.shapes),
         architecture=architecture_of(network.family, network.options),
         **about,
     )
@@ -153,7 +151,6 @@ def _member(folder: Path, name: str, **about: Any) -> Jat:
         input_dtype=np.dtype(content["input_dtype"]),
         vocabulary=content["architecture"].get("vocabulary"),
         head=None if head is None else Head(**head),
-        statistics=batch_statistics(member.params),
         name=name,
         **about,
     )

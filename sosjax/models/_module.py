@@ -7,8 +7,6 @@ import jax
 import numpy as np
 from flax import nnx
 
-from ..graph._head import Statistics
-
 
 def functional(build: Callable[[], nnx.Module]) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Return a module's function and the shapes of its arrays; nothing is computed.
@@ -49,16 +47,6 @@ def params_of(module: nnx.Module) -> dict[str, Any]:
             place = place.setdefault(key, {})
         place[name] = np.asarray(variable.get_value())
     return params
-
-
-def batch_statistics(shapes: dict[str, Any], path: str = "") -> tuple[Statistics, ...]:
-    """Return the moments of every BatchNorm, in the order of their names."""
-    if "mean" in shapes and "var" in shapes:
-        return (Statistics(f"{path}mean", f"{path}var"),)
-    below = [name for name in sorted(shapes) if isinstance(shapes[name], dict)]
-    return tuple(
-        pair for name in below for pair in batch_statistics(shapes[name], f"{path}{name}/")
-    )
 
 
 def _leaf(params: Any, path: tuple[Any, ...]) -> Any:
