@@ -44,8 +44,8 @@ def device():
         found_pieces.append((len(timings) - 1, piece.counts))
         first = len(graph.groups)
         needs.append(frozenset(frozenset(first + b for b in every) for every in piece.need))
-    table = Timetable(2, tuple(timings), tuple(found_pieces), tuple(needs), 1.5, 1e-5, 2e-3, 0.04)
-    table = replace(table, worst=0.2, spread=0.01)
+    table = Timetable(2, tuple(timings), tuple(found_pieces), tuple(needs), 1.5, 1e-5, 2e-3)
+    table = replace(table, cache=500.0, stream=1e-6, error=0.04, worst=0.2, spread=0.01)
     return Device(
         name="a phone",
         machine={"platform": "cpu"},
@@ -155,6 +155,38 @@ def test_what_a_left_out_block_needs_takes_no_time():
     np.testing.assert_allclose(table.seconds(counts), [3.2, 3.2, 2.6])
 
 
+def test_weights_beyond_the_cache_are_streamed():
+    table = table_of(((4,),), [3.0], scale=2.0, constant=1.0, cache=100.0, stream=0.5)
+    found = table.seconds(np.array([[4]] * 3), np.array([50.0, 100.0, 104.0]))
+    np.testing.assert_allclose(found, [7.0, 7.0, 9.0])
+
+
+def test_a_call_takes_at_least_a_tenth_of_its_pieces():
+    table = table_of(((4,),), [3.0], scale=2.0, step=-9.0)
+    assert table.seconds(np.array([4])) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("cache", [2.0**20, 2.0**22])
+def test_what_lies_between_the_pieces_is_learnt(cache):
+    """From sub-networks of a made-up machine whose calls, cache and memory are known."""
+    rng = np.random.default_rng(0)
+    table = table_of(((1, 2048),), [1e-6, 2048e-6])
+    truth = replace(table, scale=1.5, step=-2e-6, constant=1e-5, cache=cache, stream=1e-10)
+    counts = np.exp(rng.uniform(2, 7.6, (20, 1))).astype(int)
+    weights = 4.0 * counts[:, 0] ** 2
+    wholes = [
+        _measure._Whole(own, 1, float(truth.seconds(own, size)), 0.0, None)
+        for own, size in zip(counts, weights, strict=True)
+    ]
+    found = _measure._fitted(table, wholes, weights)
+    assert found.error < 1e-3
+    np.testing.assert_allclose(
+        found.seconds(counts, weights), truth.seconds(counts, weights), rtol=1e-2
+    )
+    none = _measure._fitted(table, wholes, np.zeros(20))
+    assert none.error > 0 and none.stream < 1e-29
+
+
 @given(st.data())
 def test_inside_jit_as_outside(data):
     own = device()
@@ -225,7 +257,7 @@ def damaged(change, folder):
         (lambda text: "", "must be what `sosjax measure-device` wrote"),
         (lambda text: "format = 3", "must be what `sosjax measure-device` wrote"),
         (lambda text: text + "= =", "must be a TOML file"),
-        (lambda text: text.replace("version = 1", "version = 9"), "must be of version 1, got 9"),
+        (lambda text: text.replace("version = 2", "version = 9"), "must be of version 2, got 9"),
         (lambda text: text.replace("blocks = ", "block = "), "must be whole, got a damaged file"),
         (lambda text: text.replace("scale = 1.5", "scale = nan"), "must be whole"),
         (lambda text: text.replace("microseconds = ", 'microseconds = "1" #'), "must be whole"),

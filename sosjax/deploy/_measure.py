@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear, nnls
 
 from .._errors import require, require_name, require_number
 from .._progress import Progress, silent
@@ -23,7 +23,10 @@ from ..models._jat import Jat
 from ._stopwatch import timed
 
 SUB_NETWORKS = 20
-"""Whole ones: of every other one is learnt what lies between pieces, the rest tell the error."""
+"""Whole ones, which teach what lies between the pieces."""
+
+CACHES = tuple(2.0**power for power in range(28, 18, -1))
+"""Bytes that a processor may have close to it: from 256 MiB to half of one."""
 
 
 def measure_device(
@@ -37,7 +40,7 @@ def measure_device(
     """Time a network's pieces on the first device of JAX, and how well they foretell whole ones.
 
     Each piece, a contraction and what follows it, is timed at a few widths; whole sub-networks say
-    what lies between the pieces, and others how large the error is. Everything in float32, as
+    what lies between the pieces, and how well each of them is foretold by the others is the error. Everything in float32, as
     `export` writes it; the machine should have nothing else to do.
 
     Args:
@@ -64,9 +67,10 @@ def measure_device(
         table = bench.pieces()
         tell({"event": f"batch {batch}: {sum(t.seconds.size for t in table.timings)} pieces timed"})
         found = [bench.whole(number) for number in range(SUB_NETWORKS)]
-        table = _fitted(table, found)
+        counts = np.stack([one.counts for one in found])
+        table = _fitted(table, found, graph.costs.exact(counts)["bytes"])
         told = f"off by {table.error:.1%} in the median, {table.worst:.0%} at most"
-        tell({"event": f"batch {batch}: {SUB_NETWORKS // 2} whole sub-networks, {told}"})
+        tell({"event": f"batch {batch}: {SUB_NETWORKS} whole sub-networks, {told}"})
         tables.append(table)
         wholes += found
     return Device(
@@ -181,19 +185,47 @@ class _Bench:
         return jnp.ones(struct.shape, struct.dtype)
 
 
-def _fitted(table: Timetable, wholes: Sequence[_Whole]) -> Timetable:
-    """Learn what lies between the pieces from every other sub-network, and the error from the rest.
+def _fitted(table: Timetable, wholes: Sequence[_Whole], weights: np.ndarray) -> Timetable:
+    """Learn from whole sub-networks what lies between the pieces, and how large the error is.
 
-    Relative errors are made small: small sub-networks count as much as large ones.
+    Relative errors are made small: small sub-networks count as much as large ones. For the error
+    each one is foretold by what the others teach, the size of the cache included.
+
+    Args:
+      table: the pieces.
+      wholes: what was measured.
+      weights: the bytes of each.
     """
     sums, steps = table.sums(np.stack([one.counts for one in wholes]))
     seconds = np.array([one.seconds for one in wholes])
-    terms = np.stack([sums, steps, np.ones_like(sums)], -1) / seconds[:, None]
-    (scale, step, constant), _ = nnls(terms[::2], np.ones(len(terms[::2])))
-    table = replace(table, scale=float(scale), step=float(step), constant=float(constant))
-    off = np.abs(terms[1::2] @ [scale, step, constant] - 1)
+
+    def fitted(rows: np.ndarray) -> Timetable:
+        # Of fits that are equally good, that with the largest cache: it comes first.
+        fits = [_fit(sums[rows], steps[rows], weights[rows], seconds[rows], one) for one in CACHES]
+        numbers, cache, _ = min(fits, key=lambda fit: fit[2])
+        scale, step, constant, stream = map(float, numbers)
+        return replace(table, scale=scale, step=step, constant=constant, cache=cache, stream=stream)
+
+    every, off = np.arange(len(wholes)), []
+    for one in every:
+        others = fitted(every[every != one])
+        off.append(others.seconds(wholes[one].counts, weights[one]) / seconds[one] - 1)
+    sizes = np.abs(off)
     spread = float(np.median([one.spread for one in wholes]))
-    return replace(table, error=float(np.median(off)), worst=float(off.max()), spread=spread)
+    error, worst = float(np.median(sizes)), float(sizes.max())
+    return replace(fitted(every), error=error, worst=worst, spread=spread)
+
+
+def _fit(
+    sums: np.ndarray, steps: np.ndarray, weights: np.ndarray, seconds: np.ndarray, cache: float
+) -> tuple[np.ndarray, float, float]:
+    """Return scale, step, constant and stream for a cache of these bytes, it, and the misfit."""
+    streamed = np.maximum(weights - cache, 0)
+    terms = np.stack([sums, steps, np.ones_like(sums), streamed], -1) / seconds[:, None]
+    # Nothing is streamed where all weights fit: then any number would do, and zero is meant.
+    most = [np.inf, np.inf, np.inf, np.inf if streamed.any() else 1e-30]
+    found = lsq_linear(terms, np.ones(len(terms)), bounds=([0, -np.inf, 0, 0], most))
+    return found.x, cache, float(found.cost)
 
 
 def _memory(jat: Jat, wholes: Sequence[_Whole]) -> Memory:

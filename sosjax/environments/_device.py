@@ -15,8 +15,8 @@ from ..graph._cost import CostTable
 from ._timetable import Timetable, Timing
 
 FORMAT = "sosjax-device"
-VERSION = 1
-FITTED = ("scale", "step", "constant", "error", "worst", "spread")
+VERSION = 2
+FITTED = ("scale", "step", "constant", "cache", "stream", "error", "worst", "spread")
 
 
 @final
@@ -39,7 +39,7 @@ class Memory:
 
     def bytes(self, counts: Any, batch: int, xp: Any = np) -> Any:
         """Return the bytes at the peak, [...], of counts [..., counts]."""
-        costs = self.costs.exact(counts) if xp is np else self.costs.approximate(counts)
+        costs = _counted(self.costs, counts, xp)
         return costs["bytes"] + self.scale * batch * costs["memory"] + self.constant
 
 
@@ -91,7 +91,12 @@ class Device:
           batch: examples side by side.
           xp: `numpy`, or `jax.numpy` inside `jit`.
         """
-        return 1e3 * self.timetable(batch).seconds(self._counts(kept, outputs, xp), xp)
+        return 1e3 * self.seconds(self._counts(kept, outputs, xp), batch, xp)
+
+    def seconds(self, counts: Any, batch: int, xp: Any = np) -> Any:
+        """Return the predicted seconds for a batch, [...], of counts [..., counts]."""
+        weights = _counted(self.memory.costs, counts, xp)["bytes"]
+        return self.timetable(batch).seconds(counts, weights, xp)
 
     def peak_memory(self, kept: Any, outputs: Any, batch: int = 1, xp: Any = np) -> Any:
         """Return the predicted bytes of weights and activations at the peak, [...]."""
@@ -195,6 +200,10 @@ def load_device(path: str | Path) -> Device:
     return Device.of(content, f"`device` {path}")
 
 
+def _counted(costs: CostTable, counts: Any, xp: Any) -> dict[str, Any]:
+    return costs.exact(counts) if xp is np else costs.approximate(counts)
+
+
 def _table(table: Timetable) -> dict[str, Any]:
     """Return a timetable with a line of text for each timing's seconds, piece and need."""
     return {
@@ -253,7 +262,7 @@ def _read_table(content: dict[str, Any]) -> Timetable:
     if not all(len(timings[number].levels) == len(own) for number, own in pieces):
         raise ValueError("pieces of other counts than their timings")
     own = {name: float(content[name]) for name in FITTED}
-    if not all(math.isfinite(own[name]) for name in ("scale", "step", "constant")):
+    if not all(math.isfinite(own[name]) for name in FITTED[:5]):
         raise ValueError("numbers that are not finite")
     needs = tuple(map(_read_sets, content["needs"]))
     return Timetable(int(content["batch"]), tuple(timings), pieces, needs, **own)

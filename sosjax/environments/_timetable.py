@@ -39,9 +39,12 @@ class Timetable:
       pieces: for each piece the number of its timing, and the counts it depends on.
       needs: for each piece sets of counts of blocks: it runs if all of one of the sets are there.
       scale: what the sum of the pieces' seconds is multiplied by, from whole sub-networks.
-      step: seconds that each piece takes besides.
+      step: seconds that each piece takes besides; negative where calling it alone costs more.
       constant: seconds that every call takes besides.
-      error: the median error of the latency of whole sub-networks that had no part in the three,
+      cache: bytes of weights that stay close to the processor from one call to the next; a piece
+        that was timed alone always found its own there.
+      stream: seconds that each byte of weights beyond them takes.
+      error: the median error of the latency of whole sub-networks that had no part in these five,
         relative to what was measured.
       worst: the largest of these errors.
       spread: the median spread of these measurements, relative.
@@ -54,22 +57,27 @@ class Timetable:
     scale: float = 1.0
     step: float = 0.0
     constant: float = 0.0
+    cache: float = 0.0
+    stream: float = 0.0
     error: float = float("nan")
     worst: float = float("nan")
     spread: float = float("nan")
 
-    def seconds(self, counts: Any, xp: Any = np) -> Any:
+    def seconds(self, counts: Any, weights: Any = 0.0, xp: Any = np) -> Any:
         """Return the predicted latency of sub-networks.
 
         Args:
           counts: [..., counts], units kept in each group, whether each block is there, outputs.
+          weights: their bytes, [...].
           xp: `numpy`, or `jax.numpy` inside `jit`.
 
         Returns:
-          Seconds for a batch, [...].
+          Seconds for a batch, [...]; at least a tenth of what its pieces take.
         """
         total, steps = self.sums(counts, xp)
-        return self.scale * total + self.step * steps + self.constant
+        streamed = self.stream * xp.maximum(weights - self.cache, 0.0)
+        found = self.scale * total + self.step * steps + self.constant + streamed
+        return xp.maximum(found, self.scale * total / 10)
 
     def sums(self, counts: Any, xp: Any = np) -> tuple[Any, Any]:
         """Return the sum of the seconds of the pieces that run, and how many run, each [...]."""

@@ -31,5 +31,5 @@ def with_latency(jat: Jat, environments: Sequence[Environment], settings: Settin
     device, batch, graph = place.device, place.batch, jat.graph
     groups = [(group.name, group.size) for group in graph.groups]
     device.require_network(f"environments {place.name}.device", groups, len(graph.blocks))
-    table = device.timetable(batch)
-    return jat.with_costs({LATENCY: lambda counts, xp: 1e3 * table.seconds(counts, xp)})
+    device.timetable(batch)  # or a refusal
+    return jat.with_costs({LATENCY: lambda counts, xp: 1e3 * device.seconds(counts, batch, xp)})
