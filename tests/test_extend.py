@@ -47,9 +47,8 @@ def test_the_old_sets_stay_as_they_are_and_a_new_one_joins_them():
     assert [one["tasks"] for one in again.facts["extended"]] == [["nose"], ["tail"]]
 
 
-def test_a_quarter_of_the_generations_by_default():
-    assert extended().facts["extended"][0]["generations"] == 1
-    assert settings_of(found()).generations == 3
+def test_as_many_generations_as_the_sets_had_by_default():
+    assert extended().facts["extended"][0]["generations"] == settings_of(found()).generations == 3
 
 
 def test_the_first_generation_holds_what_other_tasks_keep():

@@ -136,7 +136,7 @@ def _add_extension(add: Add) -> None:
         "--out", metavar="RUN", required=True, help="a new folder, or one of this that goes on"
     )
     extend.add_argument(
-        "--generations", type=int, metavar="N", help="default: a quarter of the run's"
+        "--generations", type=int, metavar="N", help="default: as many as the run had"
     )
     _add_quiet(extend, "report")
 

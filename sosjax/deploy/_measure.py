@@ -40,8 +40,8 @@ def measure_device(
     """Time a network's pieces on the first device of JAX, and how well they foretell whole ones.
 
     Each piece, a contraction and what follows it, is timed at a few widths; whole sub-networks say
-    what lies between the pieces, and how well each of them is foretold by the others is the error. Everything in float32, as
-    `export` writes it; the machine should have nothing else to do.
+    what lies between the pieces, and how well each of them is foretold by the others is the error.
+    Everything in float32, as `export` writes it; the machine should have nothing else to do.
 
     Args:
       jat: the network.

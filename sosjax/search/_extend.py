@@ -37,15 +37,15 @@ def extend(
 ) -> SetOfSets:
     """Add tasks to a Set of Sets; those that it has stay as they are.
 
-    Only the new tasks are searched, with the settings of the sets but fewer generations. The first
-    one holds, to half of the population, what members of the other tasks keep, of all sizes.
+    Only the new tasks are searched, with the settings of the sets. The first generation holds, to
+    half of the population, what members of the other tasks keep, of all sizes.
 
     Args:
       jat: the network that the sets were found in; after an adaptation, the adapted one.
       sets: what `search`, `recover` or `extend` returned.
       data: what new tasks without data of their own are judged on; `None` if all have their own.
       tasks: the new ones.
-      generations: of their search; `None`: a quarter of those that the sets had, rounded up.
+      generations: of their search; `None`: as many as the sets had.
       folder: where to keep a journal, checkpoints and all sets; with the same arguments an
         interrupted search goes on from there to the same result. `None` keeps nothing.
       config: text to keep in the folder as `config.toml`.
@@ -61,7 +61,7 @@ def extend(
     """
     check_network(jat, sets)
     settings = settings_of(sets)
-    count = -(-settings.generations // 4) if generations is None else generations
+    count = settings.generations if generations is None else generations
     require_number("generations", count, 0, whole=True)
     settings = replace(settings, generations=count)
     check_asked(jat, data, tasks, sets.environments, settings.depth)
