@@ -42,13 +42,14 @@ def gpu(monkeypatch):
 
 def chunk_of(chunk=None):
     evolution, arguments = asked()
-    return fitted(evolution, chunk, *arguments).kernel.chunk
+    evolution = replace(evolution, settings=replace(evolution.settings, chunk=chunk))
+    return fitted(evolution, *arguments).kernel.chunk
 
 
 def test_a_cpu_takes_one_at_a_time_and_nothing_is_compiled(monkeypatch):
     monkeypatch.setattr(_chunk, "_needed", None)
     evolution, arguments = asked()
-    assert fitted(evolution, None, *arguments) is evolution
+    assert fitted(evolution, *arguments) is evolution
 
 
 def test_the_user_has_the_last_word(gpu, monkeypatch):
@@ -72,7 +73,7 @@ def test_examples_that_come_in_parts_count_as_a_part(gpu, monkeypatch):
     monkeypatch.setattr(_chunk, "EXAMPLES", 48)  # as many as a task has
     monkeypatch.setattr(kernels, "ROWS", 12)
     assert chunk_of() == 1
-    assert fitted(raw, None, *arguments).kernel.chunk == 4
+    assert fitted(raw, *arguments).kernel.chunk == 4
 
 
 def test_what_is_taken_fits_and_the_next_larger_would_not(gpu):

@@ -14,21 +14,20 @@ SHARE = 0.8
 """Of the memory that is free, what a program's own may take."""
 
 
-def fitted(evolution: Evolution, chunk: int | None, *arguments: Any) -> Evolution:
+def fitted(evolution: Evolution, *arguments: Any) -> Evolution:
     """Return how generations follow, with as many candidates side by side as are worth it and fit.
 
     What a program needs is what the compiler says. Where compiled programs are kept, none is
     compiled in vain: the next search finds them.
 
     Args:
-      evolution: of a search.
-      chunk: what the user asks; `None`: to be found.
+      evolution: of a search; where its settings name a chunk, that is taken.
       arguments: of `Evolution.steps`: parameters, examples and so on, as they will be given.
     """
     if evolution.kernel.lanes is None:
         return evolution
-    if chunk is not None:
-        return _with(evolution, chunk)
+    if evolution.settings.chunk is not None:
+        return _with(evolution, evolution.settings.chunk)
     kernel, batch, free = evolution.kernel, arguments[1], _free()
     rows = -(-evolution.settings.population // population_mesh().size)
     examples = batch.inputs.shape[1]

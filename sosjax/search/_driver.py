@@ -73,7 +73,7 @@ class Driver:
         key, limit = jax.random.key(settings.seed), jnp.int32(settings.generations)
         mesh = population_mesh()
         asked = everywhere((self.problem.jat.params, self.problem.search, key, limit), mesh)
-        evolution = fitted(self.evolution, settings.chunk, *asked, everywhere(state, mesh))
+        evolution = fitted(self.evolution, *asked, everywhere(state, mesh))
         while (done := int(state.generation)) < last:
             with together():
                 found = evolution.advance(*asked, everywhere(state, mesh))
