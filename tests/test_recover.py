@@ -413,5 +413,9 @@ def test_what_does_not_fit_is_refused():
         recover(network(), found(), make_data(), [Task("gone", ("ant", "bee"))])
     with pytest.raises(InputError, match="`jat` must be the network of the sets, tiny"):
         recover(perceptron(), found(), make_data(), TASKS)
+    own = found().facts["network"]
+    other = replace(found(), facts=found().facts | {"network": own | {"bytes": own["bytes"] + 4}})
+    with pytest.raises(InputError, match="must be the network of the sets, of .* bytes, got"):
+        recover(network(), other, make_data(), TASKS)
     with pytest.raises(InputError, match="`recovery.batch` must be at most the 40 search examples"):
         recover(network(), found(), make_data(), TASKS, Recovery(batch=50))

@@ -253,6 +253,8 @@ def _export_one(config: Config, sets: "SetOfSets", folder: Path) -> str | None:
 def _described(
     sets: "SetOfSets", member: "Member", number: int, environment: "Environment | None"
 ) -> str:
+    from ..environments._environment import amount
+
     scores = member.scores
     groups = sets.facts["network"]["groups"]
     kept = [
@@ -260,7 +262,7 @@ def _described(
         for group, count in zip(groups, scores.kept, strict=True)
     ]
     limits = {} if environment is None else environment.limits
-    within = ", ".join(f"{cost} <= {limit:,.0f}" for cost, limit in limits.items())
+    within = ", ".join(f"{cost} <= {amount(limit)}" for cost, limit in limits.items())
     place = "none" if environment is None else f"{environment.name} ({within})"
     rows = {
         "task": f"{member.task} ({', '.join(member.classes)})" if member.classes else member.task,

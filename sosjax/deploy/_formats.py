@@ -42,10 +42,11 @@ def asked_formats(formats: Sequence[str], argument: str = "formats") -> tuple[st
     for name in formats:
         libraries, extra = _NEEDED.get(name, ((), ""))
         missing = [one for one in libraries if importlib.util.find_spec(one) is None]
+        verb = "is" if len(libraries) == 1 else "are"
         require(
             not missing,
-            f"`{argument}` may name {name!r} only where {' and '.join(libraries)} are installed, "
-            f"got no {' and no '.join(missing)}: pip install '{extra}'.",
+            f"`{argument}` may name {name!r} only where {' and '.join(libraries)} {verb} "
+            f"installed, got no {' and no '.join(missing)}: pip install '{extra}'.",
         )
     return tuple(name for name in FORMATS if name in formats and name not in ALWAYS)
 

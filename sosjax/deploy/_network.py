@@ -33,6 +33,10 @@ class Network:
         """Return the logits [B, classes] of inputs [B, ...]."""
         return jax.jit(self.apply)(self.params, inputs)
 
+    def __repr__(self) -> str:
+        """Return what it is in a line."""
+        return f"Network({self.parameters():,} numbers, {self.bytes():,} bytes: {self.classes})"
+
     def bytes(self) -> int:
         """Count the bytes of all arrays."""
         return sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(self.params))

@@ -80,10 +80,14 @@ class Trainer:
           learner: the sub-network.
           there: for each leaf whether an entry belongs to units that are kept.
         """
+
+        def zero(leaf: Array) -> Array:
+            return jnp.zeros((), leaf.dtype)  # a truth value or a count stays one
+
         leaves = adapted(named_leaves(learner.params), learner.moving)
         return with_leaves(
             learner.params,
-            {name: jnp.where(there[name], leaf, 0) for name, leaf in leaves.items()},
+            {name: jnp.where(there[name], leaf, zero(leaf)) for name, leaf in leaves.items()},
         )
 
     def study(

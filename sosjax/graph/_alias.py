@@ -1,10 +1,28 @@
-"""Which values are a parameter with its axes moved about, and nothing else."""
+"""Which values are a parameter with its axes moved about, and nothing else, or a scale."""
+
+from typing import NamedTuple
 
 from ._equation import Equation
 from ._program import Program
 
 Axes = tuple[int | None, ...]
 Aliases = dict[int, tuple[str, Axes]]
+
+
+class Scaled(NamedTuple):
+    """A leaf with its axes moved about, perhaps times or by what follows from other leaves.
+
+    Attributes:
+      leaf: its path.
+      axes: as in `Aliases`.
+      scale: the multiplication or division by that, `None` if there is none; it reads the leaf
+        first.
+    """
+
+    leaf: str
+    axes: Axes
+    scale: Equation | None
+
 
 _SAME = frozenset(("convert_element_type", "copy", "stop_gradient"))
 
@@ -22,6 +40,34 @@ def leaf_aliases(program: Program) -> Aliases:
             if moved is not None:
                 aliases[equation.writes[0]] = (leaf, moved)
     return aliases
+
+
+def fixed_values(program: Program) -> set[int]:
+    """Return the values that no input has a part in."""
+    fixed = {*program.constants, *program.leaves.values()}
+    for equation in program.region.equations:
+        if fixed.issuperset((*equation.reads, *equation.shared)):
+            fixed.update(equation.writes)
+    return fixed
+
+
+def scaled_leaves(program: Program) -> dict[int, Scaled]:
+    """Return the values that are a leaf, its axes moved about and once scaled at most."""
+    fixed = fixed_values(program)
+    found = {
+        number: Scaled(leaf, axes, None) for number, (leaf, axes) in leaf_aliases(program).items()
+    }
+    for equation in program.region.equations:
+        if not equation.reads or len(equation.writes) != 1 or equation.writes[0] in found:
+            continue
+        one = found.get(equation.reads[0])
+        if one is None:
+            continue
+        if equation.name in ("mul", "div") and one.scale is None and equation.reads[1] in fixed:
+            found[equation.writes[0]] = one._replace(scale=equation)
+        elif (moved := _moved(equation, one.axes, program)) is not None:
+            found[equation.writes[0]] = one._replace(axes=moved)
+    return found
 
 
 def _moved(equation: Equation, axes: Axes, program: Program) -> Axes | None:

@@ -53,6 +53,7 @@ class Certificate:
       reloaded: for each exported file the largest absolute difference of any output when a fresh
         process loads it again; empty before files are written.
       failed: why formats that were asked for could not be written, in a sentence each.
+      skipped: why nothing was compared in a type, in which the whole network does not run.
     """
 
     shrunk: dict[str, Gap]
@@ -63,6 +64,7 @@ class Certificate:
     flops: int
     reloaded: dict[str, float] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
@@ -85,6 +87,7 @@ class Certificate:
             f"{dtype}: masked and shrunk differ by at most {gap}, exported {self.exported[dtype]}"
             for dtype, gap in self.shrunk.items()
         ]
+        lines += [f"{dtype}: not compared, {why}" for dtype, why in self.skipped.items()]
         if self.reloaded:
             gaps = ", ".join(f"{name} {gap:.1e}" for name, gap in self.reloaded.items())
             lines.append(f"loaded again by a fresh process: {gaps}")
@@ -114,7 +117,7 @@ def certify(
     """
     # Accelerators multiply float32 in fewer bits unless told otherwise.
     with jax.default_matmul_precision("highest"):
-        shrunk, exported = _compare(masked, small, params, inputs)
+        shrunk, exported, skipped = _compare(masked, small, params, inputs)
     network = traced(small.apply, small.params, inputs, Rules())
     sizes = [group.size for group in network.layout.groups]
     kept = np.array([*sizes, *(1 for _ in network.branches)], np.int64)
@@ -127,16 +130,24 @@ def certify(
         int(costs["parameters"]),
         int(costs["bytes"]),
         int(costs["flops"]) // examples,
+        skipped=skipped,
     )
 
 
 def _compare(
     masked: Run, small: Shrunk, params: Any, inputs: Sequence[Any]
-) -> tuple[dict[str, Gap], dict[str, Gap]]:
-    """Run the masked, the shrunk and the exported network in every type."""
+) -> tuple[dict[str, Gap], dict[str, Gap], dict[str, str]]:
+    """Run the masked, the shrunk and the exported network in every type that it runs in."""
     gaps: tuple[dict[str, Gap], dict[str, Gap]] = {}, {}
+    skipped: dict[str, str] = {}
     for dtype in TOLERANCE:
         rows = _cast(tuple(inputs), dtype)
+        if dtype != "float32":
+            try:
+                jax.eval_shape(masked, _cast(params, dtype), rows)
+            except Exception as error:  # of the user's own code
+                skipped[dtype] = f"since the network does not run in it: {str(error).rstrip('.')}"
+                continue
         leaves, structure = jax.tree.flatten((_cast(small.params, dtype), rows))
         wanted = jax.jit(masked)(_cast(params, dtype), rows)
 
@@ -149,7 +160,7 @@ def _compare(
         read = export.deserialize(bytearray(program.serialize()))
         gaps[0][dtype] = _gap(wanted, jax.jit(function)(*leaves))
         gaps[1][dtype] = _gap(wanted, read.call(*leaves))
-    return gaps
+    return *gaps, skipped
 
 
 def _cast(tree: Any, dtype: str) -> Any:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 from .._errors import InputError, require
-from ._alias import leaf_aliases
+from ._alias import scaled_leaves
 from ._equation import Equation
 from ._head import Statistics
 from ._program import Program
@@ -30,16 +30,36 @@ def estimating(
     """
     equations = [*program.region.equations]
     found = normalised(program, statistics)
-    for pair, batch, (source, axis) in zip(statistics, batched, found, strict=True):
-        axes = tuple(place for place in range(len(program.shape(source))) if place != axis)
+    for pair, batch, one in zip(statistics, batched, found, strict=True):
+        rank = len(program.shape(one.source))
+        axes = tuple(place for place in range(rank) if place != one.channels)
         writes = (program.leaves[pair.mean], program.leaves[pair.variance])
-        reads = (source,) if weights is None else (source, weights)
-        run = partial(_moments, axes, batch)
-        equations.append(Equation("moments", None, reads, writes, {}, run=run))
+        scales = [scale for scale in one.scales if scale is not None]
+        reads = [one.source, *([] if weights is None else [weights])]
+        reads += [scale.reads[1] for scale in scales]
+        run = partial(_scaled_moments, axes, batch, weights is not None, one.scales)
+        equations.append(Equation("moments", None, tuple(reads), writes, {}, run=run))
     return replace(program, region=replace(program.region, equations=tuple(equations)))
 
 
-def _moments(axes: tuple[int, ...], batch: int, data: Any, weights: Any | None = None) -> list[Any]:
+def _scaled_moments(
+    axes: tuple[int, ...],
+    batch: int,
+    weighted: bool,
+    scales: Sequence[Equation | None],
+    data: Any,
+    *more: Any,
+) -> list[Any]:
+    """Return mean and variance as the leaves that the network makes them of by these scales."""
+    found, numbers = _moments(axes, batch, data, more[0] if weighted else None), [*more[weighted:]]
+    for place, scale in enumerate(scales):
+        if scale is not None:
+            number = numbers.pop(0)
+            found[place] = found[place] * number if scale.name == "div" else found[place] / number
+    return found
+
+
+def _moments(axes: tuple[int, ...], batch: int, data: Any, weights: Any | None) -> list[Any]:
     """Return mean and variance over all axes but that of the channels."""
     if weights is None:
         return [data.mean(axes), data.var(axes)]
@@ -64,45 +84,66 @@ def batch_axes(one: Program, two: Program, statistics: Sequence[Statistics]) -> 
       InputError: as `normalised`, or examples lie along no axis, or along that of the channels.
     """
     found = []
-    for pair, (single, channels), (double, _) in zip(
+    for pair, single, double in zip(
         statistics, normalised(one, statistics), normalised(two, statistics), strict=True
     ):
-        sizes = zip(one.shape(single), two.shape(double), strict=True)
-        grown = [axis for axis, (less, more) in enumerate(sizes) if more == 2 * less]
+        less, more = one.shape(single.source), two.shape(double.source)
+        grown = [axis for axis, size in enumerate(more) if size == 2 * less[axis]]
         require(
-            len(grown) == 1 and grown[0] != channels,
+            len(grown) == 1 and grown[0] != single.channels,
             f"`statistics` {pair.mean!r} must be subtracted from an activation with one axis of "
-            f"examples, got shapes {list(one.shape(single))} and {list(two.shape(double))} for one "
-            "and two.",
+            f"examples, got shapes {list(less)} and {list(more)} for one and two.",
         )
         found.append(grown[0])
     return tuple(found)
 
 
-def normalised(program: Program, statistics: Sequence[Statistics]) -> list[tuple[int, int]]:
-    """Find the activations from which the mean leaves are subtracted, and their channel axes.
+class Normalised(NamedTuple):
+    """An activation from which a mean is subtracted.
+
+    Attributes:
+      source: its number.
+      channels: its axis of channels.
+      scales: by what the leaves of mean and variance are multiplied or divided before; `None`:
+        they are the moments.
+    """
+
+    source: int
+    channels: int
+    scales: tuple[Equation | None, Equation | None]
+
+
+def normalised(program: Program, statistics: Sequence[Statistics]) -> list[Normalised]:
+    """Find the activations from which the means are subtracted.
 
     Raises:
       InputError: a mean is subtracted from none, or the leaves have another size than the channels.
     """
-    aliases, found = leaf_aliases(program), {}
+    leaves, found = scaled_leaves(program), dict[str, tuple[int, int, Equation | None]]()
+    variances: dict[str, Equation | None] = {}
     for equation in program.region.equations:
-        if equation.name == "sub" and equation.reads[1] in aliases:
-            leaf, axes = aliases[equation.reads[1]]
+        if equation.name == "sub" and equation.reads[1] in leaves:
+            leaf, axes, scale = leaves[equation.reads[1]]
             rank = len(program.shape(equation.reads[0]))
             place = axes.index(0) + rank - len(axes) if 0 in axes else rank - 1
-            found.setdefault(leaf, (equation.reads[0], place))
-    return [_checked(program, pair, found) for pair in statistics]
+            found.setdefault(leaf, (equation.reads[0], place, scale))
+        if equation.name in ("add", "max"):
+            for one in (leaves[number] for number in equation.reads if number in leaves):
+                variances.setdefault(one.leaf, one.scale)
+    return [_checked(program, pair, found, variances.get(pair.variance)) for pair in statistics]
 
 
 def _checked(
-    program: Program, pair: Statistics, found: dict[str, tuple[int, int]]
-) -> tuple[int, int]:
+    program: Program,
+    pair: Statistics,
+    found: dict[str, tuple[int, int, Equation | None]],
+    scale: Equation | None,
+) -> Normalised:
     if pair.mean not in found:
         raise InputError(
             f"`statistics` {pair.mean!r} must be subtracted from an activation, got no such use."
         )
-    source, axis = found[pair.mean]
+    source, axis, own = found[pair.mean]
     shapes = [program.shape(program.leaves[leaf]) for leaf in (pair.mean, pair.variance)]
     wanted = (program.shape(source)[axis],)
     require(
@@ -110,4 +151,4 @@ def _checked(
         f"`statistics` {pair.mean} must be a mean and a variance of shape {list(wanted)}, "
         f"got {[list(shape) for shape in shapes]}.",
     )
-    return source, axis
+    return Normalised(source, axis, (own, scale))

@@ -1,6 +1,6 @@
 """Which leaves are the moments of BatchNorm: found in how the network reads them."""
 
-from ._alias import leaf_aliases
+from ._alias import fixed_values, scaled_leaves
 from ._equation import Equation
 from ._head import Statistics
 from ._program import Program
@@ -30,9 +30,9 @@ class _Reader:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        aliases = leaf_aliases(program)
-        self.leaves = {number: leaf for number, (leaf, _) in aliases.items()}
-        self.fixed = {*program.constants, *self.leaves}
+        self.leaves = {number: one.leaf for number, one in scaled_leaves(program).items()}
+        """Leaves, their axes moved about and perhaps scaled: equinox takes a bias off moments."""
+        self.fixed = fixed_values(program)
         """Values that no input has a part in."""
         self.shifted: dict[int, str] = {}
         """Variances, a constant added: value -> leaf."""
@@ -48,8 +48,6 @@ class _Reader:
         if len(equation.writes) != 1 or not reads:
             return
         write = equation.writes[0]
-        if all(number in self.fixed for number in reads):
-            self.fixed.add(write)
         if name in ("add", "max") and (leaf := self._beside_constant(reads)) is not None:
             self.shifted[write] = leaf
         elif name in _LAYOUT:

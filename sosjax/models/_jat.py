@@ -107,7 +107,8 @@ class Jat:
         graph = trace(apply, params, example, protect=protect, only=only, granularity=granularity)
         require(
             len(graph.groups) > 0,
-            f"`apply` must be a network with something to remove, got none:\n{graph.summary()}",
+            "`apply` must be a network with something to remove, as it is used after training "
+            f"(without dropout, with stored moments), got none:\n{graph.summary()}",
         )
         if statistics is None:
             statistics = found_statistics(graph.traced(graph.shapes, graph.inputs).program)

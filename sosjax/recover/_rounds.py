@@ -56,14 +56,23 @@ def recovered(
     if recovery.rounds > 0:
         fresh += _strewn(problem, sets, recovery)
     for number in range(recovery.rounds + 1):
+        tell = _of_round(progress, number, recovery.rounds)
         if number > 0:
             fresh = _further(problem, trials, recovery, number)
         own = None if place is None else place / f"round-{number}"
         cases = [Case(task, member) for task, member in fresh]
-        healed = heal(problem, cases, recovery, own, progress, ward) if cases else []
+        healed = heal(problem, cases, recovery, own, tell, ward) if cases else []
         rows = zip(fresh, healed, strict=True)
         trials += [Trial(task, member, became) for (task, member), became in rows]
     return trials
+
+
+def _of_round(progress: Progress | None, number: int, rounds: int) -> Progress | None:
+    """Return a progress that says which round it is, where there are several."""
+    if progress is None or rounds == 0:
+        return progress
+    place = f"round {number + 1} of {rounds + 1}"
+    return lambda event: progress(event | {"event": f"{place}: {event['event']}"})
 
 
 def averaged(problem: Problem, trials: Sequence[Trial], recovery: Recovery) -> np.ndarray:

@@ -33,6 +33,14 @@ def check_network(jat: Jat, sets: SetOfSets) -> None:
         f"`jat` must be the network of the sets, {sets.facts['network']['name']} with "
         f"{len(kept)} groups, got {jat.name} with other groups.",
     )
+    dense = jat.graph.cost(np.asarray(jat.graph.sizes), jat.graph.classes)
+    for cost in ("parameters", "bytes"):
+        asked, known = int(dense[cost]), sets.facts["network"][cost]
+        require(
+            asked == known,
+            f"`jat` must be the network of the sets, of {known:,} {cost}, got one of {asked:,}: "
+            "it may hold other arrays beside its weights.",
+        )
     require(
         sets.facts.get("adaptation") == jat.adaptation,
         f"`jat` must be the network of the sets as it was adapted (a run keeps its weights as "

@@ -30,7 +30,7 @@ ARRAYS_NAME = "sets.safetensors"
 
 
 def save_sets(sets: SetOfSets, folder: str | Path) -> None:
-    """Write a Set of Sets into a folder, arrays first.
+    """Write a Set of Sets into a folder, which is made if there is none, arrays first.
 
     Raises:
       InputError: the folder cannot be written.
@@ -54,6 +54,10 @@ def save_sets(sets: SetOfSets, folder: str | Path) -> None:
         for row, member in enumerate(members):
             for leaf, weights in member.weights.items():
                 arrays[f"{number}/weights/{row}/{leaf}"] = weights
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"`folder` {folder} cannot be made: {error.strerror}.") from None
     save_arrays(folder / ARRAYS_NAME, arrays)
     write_json(folder / JSON_NAME, _as_json(sets) | {"arrays": sha256(folder / ARRAYS_NAME)})
 
