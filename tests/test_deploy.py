@@ -258,7 +258,7 @@ def test_existing_folder_is_refused(exported, tmp_path):
     (tmp_path / "here" / "mine").write_text("mine")
     (tmp_path / "link").symlink_to("nowhere")
     for name in ("here", "link"):
-        with pytest.raises(InputError, match="`out` must be a new folder, got one that exists"):
+        with pytest.raises(InputError, match="`folder` must be a new folder, got one that exists"):
             export(network(), smallest(), tmp_path / name)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["here", "link", "mine"]
 
@@ -271,7 +271,7 @@ def test_export_is_whole_or_not_at_all(failure, tmp_path, monkeypatch):
 
     monkeypatch.setattr(exporting, "verify_in_fresh_process", failing)
     wanted = InputError if isinstance(failure, OSError) else RuntimeError
-    with pytest.raises(wanted, match="other outputs|`out` .* cannot be written: No space left"):
+    with pytest.raises(wanted, match="other outputs|`folder` .* cannot be written: No space left"):
         export(network(), smallest(), tmp_path / "out")
     assert not list(tmp_path.iterdir())
 

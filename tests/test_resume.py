@@ -238,7 +238,7 @@ def test_without_a_whole_checkpoint_it_starts_anew(run):
     lines = []
     resumed(run, progress=lines.append)
     events = [line["event"] for line in lines if "event" in line]
-    assert len(events) == 3 and "00000002 is damaged" in events[1]
+    assert len(events) == 4 and "00000002 is damaged" in events[1]
     assert [line["generation"] for line in lines if "generation" in line] == [0, 1, 2, 3]
     check_finished(run)
 

@@ -47,7 +47,7 @@ def test_existing_place_is_left_alone(tmp_path):
     with pytest.raises(InputError, match=r"got one that exists: .*file; nothing was changed\."):
         RunFolder.create(tmp_path / "file", ASKED, None)
     assert (tmp_path / "file").read_text() == "mine"
-    with pytest.raises(InputError, match="`out` .* cannot be made: Not a directory"):
+    with pytest.raises(InputError, match="`folder` .* cannot be made: Not a directory"):
         RunFolder.create(tmp_path / "file" / "run", ASKED, None)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -326,7 +326,7 @@ def test_existing_folder_is_refused(tmp_path, compiled):
     (tmp_path / "run" / "mine.txt").write_text("mine")
     (tmp_path / "link").symlink_to("nowhere")
     for name in ("run", "link"):
-        with pytest.raises(InputError, match="`out` must be a new folder, got one that exists"):
+        with pytest.raises(InputError, match="`folder` must be a new folder, got one that exists"):
             search(jat, make_data(), TASKS, (), SETTINGS, folder=tmp_path / name)
     assert (tmp_path / "run" / "mine.txt").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["link", "mine.txt", "run"]

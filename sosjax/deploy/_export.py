@@ -91,7 +91,7 @@ def export(
     if "pytorch" in asked:
         require_family(jat)
     try:
-        with new_folder("out", folder) as aside:
+        with new_folder("folder", folder) as aside:
             network, inputs = shrink(jat, member), check_inputs(jat)
             certificate = certify(jat, member, inputs)
             kept = stored(network, quantize, jat.graph.inputs)
@@ -109,7 +109,7 @@ def export(
             facts = Facts(jat, member, certificate, sets, environment, data)
             write_whole(aside / "README.md", card(facts, description))
     except OSError as error:
-        raise InputError(f"`out` {folder} cannot be written: {error.strerror}.") from error
+        raise InputError(f"`folder` {folder} cannot be written: {error.strerror}.") from error
     return certificate
 
 

@@ -68,6 +68,7 @@ class Driver:
             self.progress({"event": note})
         settings, last = self.settings, self.settings.generations + 1
         start, state = time.monotonic(), self._start(run)
+        self.progress({"event": "compiling the first generation"})
         run = run if leads() else None  # all processes read it, one writes
         seconds = self._seconds_before(run, int(state.generation))
         key, limit = jax.random.key(settings.seed), jnp.int32(settings.generations)

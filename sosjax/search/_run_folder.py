@@ -40,12 +40,12 @@ class RunFolder:
           InputError: the folder exists or cannot be made.
         """
         try:
-            with new_folder("out", path) as aside:
+            with new_folder("folder", path) as aside:
                 if config is not None:
                     write_whole(aside / "config.toml", config)
                 write_json(aside / "run.json", _header(asked))
         except OSError as error:
-            raise InputError(f"`out` {path} cannot be made: {error.strerror or error}.") from error
+            raise InputError(f"`folder` {path} cannot be made: {error.strerror or error}.") from error
         return cls(path)
 
     @classmethod

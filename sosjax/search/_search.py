@@ -63,7 +63,9 @@ def search(
     check_asked(jat, data, tasks, environments, settings.depth)
     folder = folder if leads() else None
     if folder is not None:
-        require_new("out", Path(folder))
+        require_new("folder", Path(folder))
+    progress = progress if progress and leads() else silent
+    progress({"event": "calibrating the whole network and ranking its units for each task"})
     jat = with_latency(jat, environments, settings)
     # Before the folder: what does not fit, or cannot be ranked, leaves none behind.
     problem = Problem(jat, data, tasks, settings)
@@ -73,7 +75,6 @@ def search(
     if folder is not None:
         asked = asked_of(jat, data, tasks, environments, settings, adaptation)
         run = RunFolder.create(Path(folder), asked, config)
-    progress = progress if progress and leads() else silent
     if adapting is not None:
         jat = _adapted(adapting, run, progress)
         del adapting, problem  # their examples need not be in memory twice
