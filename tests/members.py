@@ -14,6 +14,7 @@ FAMILIES = {
     | {"input_shape": (8, 12, 3)},
     "bert": TEXT | {"positions": 12, "length": 8},
     "mpnet": TEXT | {"positions": 12, "length": 8},
+    "efficientnet": {"width": 0.1, "depth": 0.3, "classes": 5, "input_shape": (21, 17, 3)},
     "lstm": {"hidden": 6, "layers": 2, "channels": 2, "length": 5, "outputs": 3},
     "m2m100": {"vocabulary": 40, "width": 16, "encoder_layers": 2, "decoder_layers": 2}
     | {"encoder_heads": 4, "decoder_heads": 2, "encoder_inner": 24, "decoder_inner": 20}

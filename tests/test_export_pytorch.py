@@ -27,6 +27,12 @@ CASES = [
     ("bert", {"pad": 3}, (0, 3)),
     ("bert", {"pooling": "pooler", "activation": "relu"}, ()),
     ("bert", {"pooling": "cls"}, (1,)),
+    ("mpnet", {}, (0, 3)),
+    ("mpnet", {"pooling": "cls", "activation": "gelu_new", "buckets": 8}, ()),
+    ("efficientnet", {}, (0, 2)),
+    ("efficientnet", {"padding": "symmetric", "width": 2.0, "epsilon": 1e-2}, ()),
+    ("lstm", {}, ()),
+    ("lstm", {"mean": (0.5, 1.0), "deviation": (2.0, 0.5), "layers": 3}, ()),
     ("m2m100", {"scaled": False}, (0, 1, 5)),
     ("m2m100", {"activation": "silu"}, ()),
 ]
@@ -80,7 +86,7 @@ def test_a_full_member_is_read_as_any_checkpoint(tmp_path):
     np.testing.assert_allclose(logits, shrink(jat, member)(rows), atol=1e-5)
 
 
-def test_heads_are_counted_where_they_were_cut(tmp_path):
+def test_heads_are_named_where_they_were_cut(tmp_path):
     jat = tiny("m2m100")
     masks = [np.ones(group.size, bool) for group in jat.graph.groups]
     names = [group.name for group in jat.graph.groups]
@@ -88,12 +94,12 @@ def test_heads_are_counted_where_they_were_cut(tmp_path):
     written(jat, made(jat, tuple(masks)), tmp_path / "pytorch")
     config = json.loads((tmp_path / "pytorch" / "config.json").read_text())
     assert config["kept_heads"] == {
-        "model.decoder.layers.0.encoder_attn": 2,
-        "model.decoder.layers.0.self_attn": 2,
-        "model.decoder.layers.1.encoder_attn": 2,
-        "model.decoder.layers.1.self_attn": 2,
-        "model.encoder.layers.0.self_attn": 4,
-        "model.encoder.layers.1.self_attn": 1,
+        "model.decoder.layers.0.encoder_attn": [0, 1],
+        "model.decoder.layers.0.self_attn": [0, 1],
+        "model.decoder.layers.1.encoder_attn": [0, 1],
+        "model.decoder.layers.1.self_attn": [0, 1],
+        "model.encoder.layers.0.self_attn": [0, 1, 2, 3],
+        "model.encoder.layers.1.self_attn": [1],
     }
 
 

@@ -69,7 +69,7 @@ def export(
       folder: must not exist; made whole or not at all.
       formats: what to write beside safetensors and StableHLO, which are always written: `onnx`
         (opset 18, batches of any size), `pytorch` (names, layouts and a module of plain PyTorch
-        for ResNet, BERT, ViT and M2M100). Each must be installed.
+        for a family of `sosjax.models`). Each must be installed.
       quantize: `int8` stores matrices as int8 with a float32 scale for each output; every format
         makes them float32 again when it runs.
       sets: where the member is from, for the card: what the search saw, and the Jack's errors.

@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from .._files import write_json, write_whole
 from .._tree import named_leaves, with_leaves
+from ..models._efficientnet import block_shapes
+from ..models._families import options_of
 from ..models._int8 import SCALE
 from ..models._jat import Jat
 from ..models._weights import save_arrays
@@ -38,6 +40,15 @@ class _Family(NamedTuple):
     query: str = r"(?!)"
 
 
+_ENCODER: _Names = (
+    (r"\.intermediate\.", ".intermediate.dense."),
+    (r"^(encoder\.layer\.\d+)\.output\.", r"\1.output.dense."),
+    (r"^(encoder\.layer\.\d+)\.norm\.", r"\1.output.LayerNorm."),
+    (r"^embeddings\.norm\.", "embeddings.LayerNorm."),
+    (r"^pooler\.", "pooler.dense."),
+    (r"^head\.", "classifier."),
+)
+"""Of encoders of texts."""
 _FAMILIES = {
     "resnet": _Family(
         (
@@ -55,14 +66,45 @@ _FAMILIES = {
             (r"\.attention\.(query|key|value)\.", r".attention.self.\1."),
             (r"\.attention\.output\.", ".attention.output.dense."),
             (r"\.attention\.norm\.", ".attention.output.LayerNorm."),
-            (r"\.intermediate\.", ".intermediate.dense."),
-            (r"^(encoder\.layer\.\d+)\.output\.", r"\1.output.dense."),
-            (r"^(encoder\.layer\.\d+)\.norm\.", r"\1.output.LayerNorm."),
-            (r"^embeddings\.norm\.", "embeddings.LayerNorm."),
-            (r"^pooler\.", "pooler.dense."),
-            (r"^head\.", "classifier."),
+            *_ENCODER,
         ),
         r"\.query\.kernel$",
+    ),
+    "mpnet": _Family(
+        (
+            (
+                r"\.attention\.(query|key|value|output)\.",
+                lambda found: f".attention.attn.{found[1][0]}.",
+            ),
+            (r"\.attention\.norm\.", ".attention.LayerNorm."),
+            *_ENCODER,
+        ),
+        r"\.query\.kernel$",
+    ),
+    "efficientnet": _Family(
+        (
+            (r"^stem\.", "_conv_stem."),
+            (r"^stem_norm\.", "_bn0."),
+            (r"^blocks\.", "_blocks."),
+            (r"\.expand\.", "._expand_conv."),
+            (r"\.expand_norm\.", "._bn0."),
+            (r"\.depthwise\.", "._depthwise_conv."),
+            (r"\.depthwise_norm\.", "._bn1."),
+            (r"\.project\.", "._project_conv."),
+            (r"\.project_norm\.", "._bn2."),
+            (r"^features\.", "_conv_head."),
+            (r"^features_norm\.", "_bn1."),
+            (r"^head\.", "_fc."),
+        )
+    ),
+    "lstm": _Family(
+        (
+            (r"^lstm\.(\d+)\.input\.kernel$", r"lstm.weight_ih_l\1"),
+            (r"^lstm\.(\d+)\.input\.bias$", r"lstm.bias_ih_l\1"),
+            (r"^lstm\.(\d+)\.recurrent\.kernel$", r"lstm.weight_hh_l\1"),
+            (r"^lstm\.(\d+)\.recurrent\.bias$", r"lstm.bias_hh_l\1"),
+            (r"^head\.", "fc."),
+        )
     ),
     "vit": _Family(
         (
@@ -80,7 +122,8 @@ _FAMILIES = {
     ),
     "m2m100": _Family(((r"^", "model."),), r"\.q_proj\.kernel$"),
 }
-"""ResNets as in torchvision, the others as in the checkpoints of transformers."""
+"""ResNets as in torchvision, EfficientNet-Lite as in efficientnet_lite_pytorch, LSTMs as PyTorch's,
+the others as in the checkpoints of transformers."""
 
 _LAST = {"kernel": "weight", "scale": "weight", "embedding": "weight"}
 _LAST |= {"mean": "running_mean", "var": "running_var"}
@@ -118,7 +161,10 @@ def write_pytorch(folder: Path, jat: Jat, member: Member, stored: Stored) -> Non
     }
     folder.mkdir()
     save_arrays(folder / "model.safetensors", _tensors(family, arrays))
-    own = {"classes": list(member.classes), "kept_heads": heads}
+    own: dict[str, Any] = {"classes": list(member.classes), "kept_heads": heads}
+    if architecture["family"] == "efficientnet":
+        shapes = block_shapes(options_of(architecture))
+        own["blocks"] = [[shape.stride, shape.residual] for shape in shapes]
     write_json(folder / "config.json", architecture | own)
     source = resources.files("sosjax.deploy") / MODULE
     write_whole(folder / "network.py", source.read_text(encoding="utf-8"))
@@ -193,12 +239,12 @@ def _columns(jat: Jat, member: Member) -> dict[str, np.ndarray]:
     }
 
 
-def _heads(path: str, columns: np.ndarray, jat: Jat) -> int:
-    """Return how many heads the kept columns of a query are of."""
+def _heads(path: str, columns: np.ndarray, jat: Jat) -> list[int]:
+    """Return the heads that the kept columns of a query are of."""
     options = dict(jat.architecture or {})
     part = "" if "heads" in options else "encoder_" if path.startswith("encoder/") else "decoder_"
     size = options["width" if part else "hidden"] // options[f"{part}heads"]
-    return len(np.unique(columns // size))
+    return np.unique(columns // size).tolist()
 
 
 def _apart(

@@ -1,8 +1,8 @@
 """A sub-network that sosjax exported, in plain PyTorch; it needs torch and safetensors alone.
 
-`load()` reads `config.json` and `model.safetensors` beside this file. Layers have the names that
-torchvision's ResNets and the BERT, ViT and M2M100 of transformers give them, and each the width
-that was kept of it; classes of those libraries have one width for all layers, and so cannot.
+`load()` reads `config.json` and `model.safetensors` beside this file. Layers have the names of
+torchvision, efficientnet_lite_pytorch, PyTorch's LSTM or transformers, each with the width that was
+kept of it; classes of those libraries have one width for all layers, and so cannot.
 """
 
 import json
@@ -64,13 +64,19 @@ class Network(nn.Module):
     def layer(self, name: str, tensors: Tensors) -> nn.Module:
         """Return the layer whose weight is `name.weight`."""
         weight, bias = tensors[f"{name}.weight"], f"{name}.bias" in tensors
+        if weight.ndim == 4:
+            return self.convolution(name, weight)
         if f"{name}.running_mean" in tensors:
-            return nn.BatchNorm2d(len(weight))
+            return nn.BatchNorm2d(len(weight), eps=self.config.get("epsilon", 1e-5))
         if weight.ndim == 1:
             return nn.LayerNorm(len(weight), eps=self.config.get("epsilon", 1e-5))
-        if name.endswith(("_embeddings", "shared")):
+        if name.endswith(("_embeddings", "shared", "_bias")):
             return nn.Embedding(weight.shape[0], weight.shape[1])
         return nn.Linear(weight.shape[1], weight.shape[0], bias=bias)
+
+    def convolution(self, name: str, weight: Tensor) -> nn.Module:
+        """Return the convolution of this name; without a word of a family, one of patches."""
+        return nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], weight.shape[2])
 
     def at(self, name: str, *inputs: Tensor) -> Tensor:
         """Return the outputs of a layer."""
@@ -83,17 +89,19 @@ class Network(nn.Module):
         seen: Tensor,
         scale: float,
         mask: Tensor | None = None,
+        bias: Tensor | None = None,
     ) -> Tensor:
         """Return what rows [B, S, width] see of others where `mask` is true: [B, S, heads x size].
 
-        `names` are those of the layers of queries, keys and values.
+        `names`: layers of queries, keys, values. Of a `bias` [heads, S, S] kept heads are read.
         """
-        heads = self.config["kept_heads"][names[0].rpartition(".")[0]]
+        kept = self.config["kept_heads"][names[0].rpartition(".")[0]]
         query, key, value = (
-            self.at(name, tokens).unflatten(-1, (heads, -1)).transpose(1, 2)
+            self.at(name, tokens).unflatten(-1, (len(kept), -1)).transpose(1, 2)
             for name, tokens in zip(names, (rows, seen, seen), strict=True)
         )
         scores = query @ key.transpose(-1, -2) * scale
+        scores = scores if bias is None else scores + bias[kept]
         if mask is not None:
             scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
         return (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
@@ -129,6 +137,15 @@ class Convolution(nn.Conv2d):
         return self._conv_forward(filled, self.weight, self.bias)
 
 
+def convolved(weight: Tensor, stride: int, padding: str, groups: int = 1) -> Convolution:
+    """Return a convolution for a weight [out, in / groups, size, size]."""
+    outputs, inputs, size, _ = weight.shape
+    edge = 0 if padding == "same" else size // 2
+    made = Convolution(inputs * groups, outputs, size, stride, edge, groups=groups, bias=False)
+    made.same = padding == "same"
+    return made
+
+
 def borders(images: Tensor, size: int, stride: int) -> list[int]:
     """Return left, right, top and bottom of TensorFlow's padding for a window."""
     found = []
@@ -141,20 +158,13 @@ def borders(images: Tensor, size: int, stride: int) -> list[int]:
 class ResNet(Network):
     """Float images [B, C, H, W] in [0, 1] to logits [B, classes]."""
 
-    def layer(self, name: str, tensors: Tensors) -> nn.Module:
-        """Return the layer whose weight is `name.weight`."""
-        weight = tensors[f"{name}.weight"]
-        if weight.ndim != 4:
-            return super().layer(name, tensors)
-        size, same = weight.shape[2], self.config["padding"] == "same"
+    def convolution(self, name: str, weight: Tensor) -> nn.Module:
+        """Return the convolution of this name."""
         first = re.match(r"layer(?!1\.)\d+\.0\.", name)
         at = "conv2" if self.config["block"] == "bottleneck" else "conv1"
         strided = first and name.endswith((at, "downsample.0"))
         stride = STRIDES[self.config["stem"]] if name == "conv1" else 2 if strided else 1
-        made = Convolution(weight.shape[1], weight.shape[0], size, stride, size // 2, bias=False)
-        if same:
-            made.same, made.padding = True, (0, 0)
-        return made
+        return convolved(weight, stride, self.config["padding"])
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits."""
@@ -169,9 +179,9 @@ class ResNet(Network):
 
     def _block(self, name: str, inputs: Tensor) -> Tensor:
         down = f"{name}.downsample"
-        shortcut = (
-            self.at(f"{down}.1", self.at(f"{down}.0", inputs)) if down in self.names else inputs
-        )
+        shortcut = inputs
+        if down in self.names:
+            shortcut = self.at(f"{down}.1", self.at(f"{down}.0", inputs))
         last = 3 if self.config["block"] == "bottleneck" else 2
         if f"{name}.conv{last}" not in self.names:  # the branch was left out
             return functional.relu(shortcut)
@@ -182,36 +192,92 @@ class ResNet(Network):
         return functional.relu(hidden + shortcut)
 
 
+class EfficientNet(Network):
+    """Float images [B, C, H, W] in [0, 1] to logits [B, classes]."""
+
+    def convolution(self, name: str, weight: Tensor) -> nn.Module:
+        """Return the convolution of this name."""
+        stride, groups = 2 if name == "_conv_stem" else 1, 1
+        if name.endswith("._depthwise_conv"):
+            stride, groups = self.config["blocks"][int(name.split(".")[1])][0], len(weight)
+        return convolved(weight, stride, self.config["padding"], groups)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits."""
+        hidden = self._clipped("_conv_stem", "_bn0", self.normalised(images))
+        for number, (_, residual) in enumerate(self.config["blocks"]):
+            name, inner = f"_blocks.{number}", hidden
+            if f"{name}._project_conv" not in self.names:  # the branch was left out
+                continue
+            if f"{name}._expand_conv" in self.names:
+                inner = self._clipped(f"{name}._expand_conv", f"{name}._bn0", inner)
+            inner = self._clipped(f"{name}._depthwise_conv", f"{name}._bn1", inner)
+            inner = self.at(f"{name}._bn2", self.at(f"{name}._project_conv", inner))
+            hidden = hidden + inner if residual else inner
+        return self.at("_fc", self._clipped("_conv_head", "_bn1", hidden).mean((2, 3)))
+
+    def _clipped(self, layer: str, norm: str, hidden: Tensor) -> Tensor:
+        return functional.relu6(self.at(norm, self.at(layer, hidden)))
+
+
+class Lstm(Network):
+    """Float series [B, S, channels] to predictions [B, outputs]."""
+
+    def forward(self, series: Tensor) -> Tensor:
+        """Return the predictions."""
+        for key, change in (("mean", torch.sub), ("deviation", torch.div)):
+            if self.config[key]:
+                series = change(series, series.new_tensor(self.config[key]))
+        for layer in range(self.config["layers"]):
+            own, again = (
+                [self.get_parameter(f"lstm.{kind}_{way}_l{layer}") for kind in ("weight", "bias")]
+                for way in ("ih", "hh")
+            )
+            hidden = memory = series.new_zeros(len(series), again[0].shape[1])
+            steps = []
+            for row in functional.linear(series, *own).unbind(1):
+                write, forget, value, read = (row + functional.linear(hidden, *again)).chunk(4, -1)
+                memory = forget.sigmoid() * memory + write.sigmoid() * value.tanh()
+                hidden = read.sigmoid() * memory.tanh()
+                steps.append(hidden)
+            series = torch.stack(steps, 1)
+        return self.at("fc", series[:, -1])
+
+
 class Bert(Network):
     """Token ids [B, S] to logits [B, classes]."""
 
+    seen = ("attention.self.query", "attention.self.key", "attention.self.value")
+    mixed, summed = "attention.output.dense", "attention.output.LayerNorm"
+
     def forward(self, ids: Tensor) -> Tensor:
         """Return the logits."""
-        config, mask = self.config, ids != self.config["pad"]
+        mask = ids != self.config["pad"]
         places = torch.arange(ids.shape[1], device=ids.device)
         kind = torch.zeros_like(places)
         hidden = self.at("embeddings.word_embeddings", ids)
         hidden = hidden + self.at("embeddings.token_type_embeddings", kind)
         hidden = hidden + self.at("embeddings.position_embeddings", places)
         hidden = self.at("embeddings.LayerNorm", hidden)
-        for layer in range(config["layers"]):
-            hidden = self._layer(f"encoder.layer.{layer}", hidden, mask)
-        if config["pooling"] == "mean":
+        return self._classified(hidden, mask)
+
+    def _classified(self, hidden: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return the logits of embedded tokens [B, S, hidden]."""
+        for layer in range(self.config["layers"]):
+            hidden = self._layer(f"encoder.layer.{layer}", hidden, mask, bias)
+        if self.config["pooling"] == "mean":
             weights = mask.to(hidden.dtype)[..., None]
             return self.at("classifier", (hidden * weights).sum(1) / weights.sum(1).clamp_min(1))
-        first = hidden[:, 0]
-        if config["pooling"] == "pooler":
-            first = torch.tanh(self.at("pooler.dense", first))
-        return self.at("classifier", first)
+        first, pooler = hidden[:, 0], self.config["pooling"] == "pooler"
+        return self.at("classifier", self.at("pooler.dense", first).tanh() if pooler else first)
 
-    def _layer(self, name: str, hidden: Tensor, mask: Tensor) -> Tensor:
+    def _layer(self, name: str, hidden: Tensor, mask: Tensor, bias: Tensor | None) -> Tensor:
         scale = (self.config["hidden"] // self.config["heads"]) ** -0.5
-        own, output = f"{name}.attention.self", f"{name}.attention.output"
-        if f"{output}.dense" in self.names:
-            names = (f"{own}.query", f"{own}.key", f"{own}.value")
-            mixed = self.attend(names, hidden, hidden, scale, mask[:, None, None])
-            hidden = hidden + self.at(f"{output}.dense", mixed)
-        hidden = self.at(f"{output}.LayerNorm", hidden)
+        if f"{name}.{self.mixed}" in self.names:
+            names = tuple(f"{name}.{layer}" for layer in self.seen)
+            rows = self.attend(names, hidden, hidden, scale, mask[:, None, None], bias)
+            hidden = hidden + self.at(f"{name}.{self.mixed}", rows)
+        hidden = self.at(f"{name}.{self.summed}", hidden)
         if f"{name}.output.dense" in self.names:
             units = self.at(f"{name}.intermediate.dense", hidden)
             units = ACTIVATIONS[self.config["activation"]](units)
@@ -219,15 +285,34 @@ class Bert(Network):
         return self.at(f"{name}.output.LayerNorm", hidden)
 
 
+class Mpnet(Bert):
+    """Token ids [B, S] to logits [B, classes]."""
+
+    seen = ("attention.attn.q", "attention.attn.k", "attention.attn.v")
+    mixed, summed = "attention.attn.o", "attention.LayerNorm"
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return the logits."""
+        mask = ids != self.config["pad"]
+        places = torch.where(mask, mask.int().cumsum(1), 0) + self.config["pad"]
+        hidden = self.at("embeddings.word_embeddings", ids)
+        hidden = hidden + self.at("embeddings.position_embeddings", places)
+        bias = self.at("encoder.relative_attention_bias", self._kinds(ids)).permute(2, 0, 1)
+        return self._classified(self.at("embeddings.LayerNorm", hidden), mask, bias)
+
+    def _kinds(self, ids: Tensor) -> Tensor:
+        """Return the kind of distance of each pair of tokens, [S, S]: queries, then keys."""
+        places = torch.arange(ids.shape[1], device=ids.device)
+        away = places[None] - places[:, None]
+        half = self.config["buckets"] // 2
+        exact = half // 2
+        far = torch.log(away.abs().clamp_min(1).float() / exact) / math.log(128 / exact)
+        far = (exact + (far * (half - exact)).int()).clamp_max(half - 1)
+        return torch.where(away.abs() < exact, away.abs(), far) + half * (away > 0)
+
+
 class ViT(Network):
     """Float images [B, C, H, W] in [0, 1] to logits [B, classes]."""
-
-    def layer(self, name: str, tensors: Tensors) -> nn.Module:
-        """Return the layer whose weight is `name.weight`."""
-        weight = tensors[f"{name}.weight"]
-        if weight.ndim != 4:
-            return super().layer(name, tensors)
-        return nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], weight.shape[2])
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits."""
@@ -250,9 +335,8 @@ class ViT(Network):
         if f"{name}.output.dense" not in self.names:
             return tokens
         units = self.at(f"{name}.intermediate.dense", self.at(f"{name}.layernorm_after", tokens))
-        return tokens + self.at(
-            f"{name}.output.dense", ACTIVATIONS[self.config["activation"]](units)
-        )
+        units = ACTIVATIONS[self.config["activation"]](units)
+        return tokens + self.at(f"{name}.output.dense", units)
 
 
 class M2m100(Network):
@@ -311,4 +395,5 @@ class M2m100(Network):
         return self.at("model.shared", tokens) * scale + table.to(tokens.device)[places]
 
 
-NETWORKS = {"bert": Bert, "m2m100": M2m100, "resnet": ResNet, "vit": ViT}
+FAMILIES = (Bert, EfficientNet, Lstm, M2m100, Mpnet, ResNet, ViT)
+NETWORKS = {family.__name__.lower(): family for family in FAMILIES}

@@ -93,7 +93,7 @@ EFFICIENTNETS: Mapping[str, Mapping[str, Any]] = {
 
 @final
 @dataclass(frozen=True)
-class _Shape:
+class Shape:
     """One block: its channels, window, stride and factor of the expansion."""
 
     channels: int
@@ -101,6 +101,11 @@ class _Shape:
     size: int
     stride: int
     expansion: int
+
+    @property
+    def residual(self) -> bool:
+        """Whether its inputs are added to its outputs."""
+        return self.stride == 1 and self.channels == self.width
 
 
 def _rounded(channels: int, factor: float) -> int:
@@ -110,13 +115,14 @@ def _rounded(channels: int, factor: float) -> int:
     return nearest + DIVISOR if nearest < 0.9 * scaled else nearest
 
 
-def _shapes(options: EfficientNetOptions) -> list[_Shape]:
+def block_shapes(options: EfficientNetOptions) -> list[Shape]:
+    """Return what the blocks are, in order."""
     channels, shapes = STEM, []
     for stage, (repeats, size, stride, expansion, outputs) in enumerate(STAGES):
         width = _rounded(outputs, options.width)
         inner = 0 < stage < len(STAGES) - 1
         for block in range(math.ceil(options.depth * repeats) if inner else repeats):
-            shapes.append(_Shape(channels, width, size, 1 if block else stride, expansion))
+            shapes.append(Shape(channels, width, size, 1 if block else stride, expansion))
             channels = width
     return shapes
 
@@ -127,7 +133,7 @@ class _Block(nnx.Module):
     Inputs are added where the outputs have their shape.
     """
 
-    def __init__(self, shape: _Shape, padding: str, epsilon: float, rngs: nnx.Rngs) -> None:
+    def __init__(self, shape: Shape, padding: str, epsilon: float, rngs: nnx.Rngs) -> None:
         conv = partial(convolution, padding=padding, rngs=rngs)
         wide = shape.channels * shape.expansion
         self.expanded = shape.expansion != 1
@@ -138,7 +144,7 @@ class _Block(nnx.Module):
         self.depthwise_norm = batch_norm(wide, epsilon, rngs)
         self.project = conv(wide, shape.width, 1)
         self.project_norm = batch_norm(shape.width, epsilon, rngs)
-        self.residual = shape.stride == 1 and shape.channels == shape.width
+        self.residual = shape.residual
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
         hidden = inputs
@@ -160,7 +166,7 @@ class EfficientNet(nnx.Module):
         conv = partial(convolution, padding=padding, rngs=rngs)
         self.stem = conv(options.input_shape[2], STEM, 3, 2)
         self.stem_norm = batch_norm(STEM, epsilon, rngs)
-        shapes = _shapes(options)
+        shapes = block_shapes(options)
         self.blocks = nnx.List([_Block(shape, padding, epsilon, rngs) for shape in shapes])
         self.features = conv(shapes[-1].width, FEATURES, 1)
         self.features_norm = batch_norm(FEATURES, epsilon, rngs)

@@ -45,7 +45,9 @@ class RunFolder:
                     write_whole(aside / "config.toml", config)
                 write_json(aside / "run.json", _header(asked))
         except OSError as error:
-            raise InputError(f"`folder` {path} cannot be made: {error.strerror or error}.") from error
+            raise InputError(
+                f"`folder` {path} cannot be made: {error.strerror or error}."
+            ) from error
         return cls(path)
 
     @classmethod
