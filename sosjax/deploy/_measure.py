@@ -222,10 +222,13 @@ def _fit(
     """Return scale, step, constant and stream for a cache of these bytes, it, and the misfit."""
     streamed = np.maximum(weights - cache, 0)
     terms = np.stack([sums, steps, np.ones_like(sums), streamed], -1) / seconds[:, None]
-    # Nothing is streamed where all weights fit: then any number would do, and zero is meant.
-    most = [np.inf, np.inf, np.inf, np.inf if streamed.any() else 1e-30]
-    found = lsq_linear(terms, np.ones(len(terms)), bounds=([0, -np.inf, 0, 0], most))
-    return found.x, cache, float(found.cost)
+    sizes = np.linalg.norm(terms, axis=0)  # seconds and bytes are of very different size
+    used = sizes > 0  # nothing is streamed where all weights fit
+    least = np.array([0, -np.inf, 0, 0])[used]
+    found = lsq_linear(terms[:, used] / sizes[used], np.ones(len(terms)), bounds=(least, np.inf))
+    numbers = np.zeros(4)
+    numbers[used] = found.x / sizes[used]
+    return numbers, cache, float(found.cost)
 
 
 def _memory(jat: Jat, wholes: Sequence[_Whole]) -> Memory:
