@@ -207,9 +207,9 @@ def _fitted(table: Timetable, wholes: Sequence[_Whole], weights: np.ndarray) -> 
         return replace(table, scale=scale, step=step, constant=constant, cache=cache, stream=stream)
 
     every, off = np.arange(len(wholes)), []
-    for one in every:
+    for one, whole in enumerate(wholes):
         others = fitted(every[every != one])
-        off.append(others.seconds(wholes[one].counts, weights[one]) / seconds[one] - 1)
+        off.append(others.seconds(whole.counts, weights[one]) / whole.seconds - 1)
     sizes = np.abs(off)
     spread = float(np.median([one.spread for one in wholes]))
     error, worst = float(np.median(sizes)), float(sizes.max())

@@ -21,6 +21,9 @@ class AbstractDevice(Protocol):
     def timetable(self, batch: int) -> Any:
         """Refuse a batch that was not measured."""
 
+    def seconds(self, counts: Any, batch: int, xp: Any) -> Any:
+        """Return seconds for a batch."""
+
     def latency_ms(self, kept: Any, outputs: Any, batch: int) -> Any:
         """Return milliseconds for a batch."""
 
