@@ -17,7 +17,7 @@ FIGURES = {
     "04_against_pytorch": 3,
     "05_colab_tpu_scale": 3,
 }
-HEAVY = {"04_against_pytorch": pytest.mark.torch, "05_colab_tpu_scale": pytest.mark.slow}
+HEAVY = {"04_against_pytorch": pytest.mark.torch}
 NOTEBOOKS = [pytest.param(name, marks=HEAVY.get(name, ())) for name in FIGURES]
 
 
