@@ -6,6 +6,7 @@ from . import readers as readers
 from . import sets as sets
 from . import strategies as strategies
 from ._errors import InputError as InputError
+from .cli._progress import Progress as Progress
 from .deploy._certify import certify as certify
 from .deploy._certify import check_inputs as check_inputs
 from .deploy._export import export as export

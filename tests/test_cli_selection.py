@@ -118,6 +118,8 @@ def test_recovered_sets_are_used_where_they_are(run, capsys):
     (run / "recovered").mkdir()
     for path in list(run.glob("sets.*")):
         (run / "recovered" / path.name).write_bytes(path.read_bytes())
+    content = json.loads((run / "sets.json").read_text()) | {"recovery": {"epochs": 1}}
+    (run / "recovered" / "sets.json").write_text(json.dumps(content))
     assert selected(capsys)["recovered"] is True
     assert selected(capsys, "--unrecovered")["recovered"] is False
 

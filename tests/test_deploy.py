@@ -16,6 +16,7 @@ from problem import (
     contents,
     found,
     found_by_perceptron,
+    make_data,
     make_mlp,
     mlp_apply,
     network,
@@ -464,3 +465,22 @@ def test_check_inputs():
 def test_weights_of_another_network_are_refused(exported):
     with pytest.raises(InputError, match="the weights must be those of the 'resnet' network, got "):
         load(exported / "weights.safetensors", **ARCHITECTURE)
+
+
+def test_an_export_of_sets_needs_their_network(tmp_path):
+    again = network().with_params(jax.tree.map(lambda leaf: 2 * leaf, network().params))
+    with pytest.raises(
+        InputError, match="must have the weights that the sets were found with, got"
+    ):
+        export(again, smallest(), tmp_path / "out", sets=found())
+    assert not (tmp_path / "out").exists()
+
+
+def test_printed_they_are_short():
+    sets = found()
+    assert repr(sets).count("\n") < 2 * sum(len(task.members) + 1 for task in sets.tasks)
+    assert repr(sets.tasks[0]).startswith("legs: ") and " on test" in repr(sets.tasks[0])
+    others = (smallest(), network(), make_data(), make_data().test, shrink(network(), smallest()))
+    told = [repr(one) for one in others]
+    assert all(len(text) < 120 and "array" not in text for text in told)
+    assert smallest() in [smallest()] and len({smallest()}) == 1

@@ -196,9 +196,9 @@ def test_what_is_not_installed_is_named(monkeypatch):
 
 
 def test_pytorch_of_another_kind_of_network_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_formats.importlib.util, "find_spec", lambda name: name)
     jat = make_mlp()
-    with pytest.raises(InputError) as refusal:
+    monkeypatch.setattr(_formats.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError) as refusal:  # before torch is asked for
         export(jat, made(jat, drawn_masks(jat, 0.5)), tmp_path / "out", formats=["pytorch"])
     assert str(refusal.value) == (
         "`formats` may name 'pytorch' only for networks of bert, efficientnet, lstm, m2m100, "

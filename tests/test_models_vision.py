@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from sosjax._errors import InputError
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.graph._graph import trace
+from sosjax.graph._normalisation import found_statistics
+from sosjax.graph._trace import trace_program
 from sosjax.models._efficientnet import EFFICIENTNET, _rounded
 from sosjax.models._fitted import _ours, _renamed
-from sosjax.models._module import batch_statistics, functional, params_of
+from sosjax.models._module import functional, params_of
 from sosjax.models._resnet import RESNET
 from sosjax.models._vit import VIT
 
@@ -201,7 +203,9 @@ def test_an_encoder_has_no_head():
 
 
 def test_moments_are_those_of_every_norm():
-    found = [pair.mean for pair in batch_statistics(made("basic")[1])]
+    apply, shapes, row = made("basic")
+    program = trace_program(apply, shapes, [images(row)])
+    found = [pair.mean for pair in found_statistics(program)]
     norms = ("0/0/norm1", "0/0/norm2", "0/1/norm1", "0/1/norm2", "1/0/norm1", "1/0/norm2")
     assert found == [
         *(f"stages/{norm}/mean" for norm in norms),

@@ -413,6 +413,14 @@ def test_what_does_not_fit_is_refused():
         recover(network(), found(), make_data(), [Task("gone", ("ant", "bee"))])
     with pytest.raises(InputError, match="`jat` must be the network of the sets, tiny"):
         recover(perceptron(), found(), make_data(), TASKS)
+    turned = [Task(TASKS[0].name, TASKS[0].classes[::-1])]
+    with pytest.raises(InputError, match="`tasks` legs must have the classes of its set in their"):
+        recover(network(), found(), make_data(), turned)
+    again = network().with_params(jax.tree.map(lambda leaf: 2 * leaf, network().params))
+    with pytest.raises(
+        InputError, match="must have the weights that the sets were found with, got"
+    ):
+        recover(again, found(), make_data(), TASKS)
     own = found().facts["network"]
     other = replace(found(), facts=found().facts | {"network": own | {"bytes": own["bytes"] + 4}})
     with pytest.raises(InputError, match="must be the network of the sets, of .* bytes, got"):

@@ -29,6 +29,9 @@ class Phone:
     def timetable(self, batch):
         return None
 
+    def seconds(self, counts, batch, xp):
+        return 1e-3 * counts.sum()
+
     def latency_ms(self, kept, outputs, batch):
         return float(kept.sum() + outputs)
 
@@ -115,7 +118,7 @@ def test_commands_are_python_without_a_configuration_and_know_unrecovered_sets(f
     text = content(read_folder(folder))["tasks"][0]["members"][2]["command"]
     assert text == (
         f"sets = sosjax.load_sets({str(folder)!r})\n"
-        "sosjax.export(jat, sets.task('tops').members[2], 'tops-2')"
+        "sosjax.export(jat, sets.task('tops').members[2], 'tops-2', sets=sets)"
     )
     (folder / "config.toml").write_text("")
     (folder / "recovered").mkdir()

@@ -263,6 +263,8 @@ def _described(
     ]
     limits = {} if environment is None else environment.limits
     within = ", ".join(f"{cost} <= {amount(limit)}" for cost, limit in limits.items())
+    if environment is not None and environment.device is not None:
+        within += f", batches of {environment.batch}"
     place = "none" if environment is None else f"{environment.name} ({within})"
     rows = {
         "task": f"{member.task} ({', '.join(member.classes)})" if member.classes else member.task,

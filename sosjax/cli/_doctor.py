@@ -17,9 +17,10 @@ SHOWN = ("jax", "jaxlib", "numpy", "flax", "optax", "evosax", "chex", "orbax-che
 USES = {
     "text": "tokenizers; BLEU and chrF of translations",
     "data": "folders of images; Parquet tables",
+    "onnx": "exports as ONNX",
     "hub": "networks by hf://OWNER/NAME",
     "plots": "figures of a run as PNG",
-    "torch": ".pth files; the benchmarks beside PyTorch",
+    "torch": ".pth files; exports as PyTorch; the benchmarks beside it",
 }
 FAULT = 1
 

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from .._errors import require
 from ..environments._environment import Environment, amount
 from ._choice import environment_of, names_of, preference_of, weights_of
-from ._runs import RECOVERED, chosen_folder
+from ._runs import chosen_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -69,7 +69,7 @@ def print_selection(arguments: argparse.Namespace) -> None:
     found = sets.why(arguments.task, environment, prefer)
     number = chosen(arguments.task, found, environment, prefer)
     content = {
-        **_head("selection", arguments.run, place),
+        **_head("selection", arguments.run, sets),
         "task": arguments.task,
         "environment": _limits(environment),
         "preference": prefer.facts,
@@ -99,7 +99,7 @@ def team(arguments: argparse.Namespace) -> None:
         _print(_team_table(sets, found))
         return
     content = {
-        **_head("team", arguments.run, place),
+        **_head("team", arguments.run, sets),
         "budget": _limits(budget),
         "weights": found.weights,
         "error": found.error,
@@ -121,8 +121,8 @@ def _quiet_solver() -> Iterator[None]:
         os.close(out)
 
 
-def _head(kind: str, run: str, place: Path) -> dict[str, Any]:
-    recovered = place.name == RECOVERED and place != Path(run)
+def _head(kind: str, run: str, sets: "SetOfSets") -> dict[str, Any]:
+    recovered = "recovery" in sets.facts
     return {"format": f"sosjax-{kind}", "version": 1, "run": run, "recovered": recovered}
 
 
@@ -171,7 +171,7 @@ def _why_table(found: "tuple[Verdict, ...]") -> "Table":
 
     costs = list(found[0].costs) if found else []
     table = _table("Number", costs, "valid. %")
-    table.add_column("Why", overflow="fold")
+    table.add_column("Why", overflow="fold", min_width=24)
     for one in found:
         style = "bold" if one.chosen else "" if one.admitted else "dim"
         cells = [str(one.number), *_numbers(one.costs, one.scores)]
@@ -215,6 +215,9 @@ def _numbers(costs: Mapping[str, float], scores: "Scores") -> list[str]:
 
 
 def _print(table: "Table") -> None:
+    """Print a table whole: a terminal that is too narrow for it breaks its lines."""
     from rich.console import Console
 
-    Console().print(table)
+    console = Console()
+    needed = console.measure(table).minimum
+    console.print(table, width=max(console.width, needed), crop=False)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..environments._environment import Environment
+from ..environments._environment import Environment, amount
 from ..graph._certify import Certificate
 from ..models._jat import Jat
 from ..sets._member import Member
@@ -90,7 +90,8 @@ def _task(facts: Facts) -> str:
     member, jat, place = facts.member, facts.jat, facts.environment
     within = "not stated"
     if place is not None:
-        limits = [f"{cost} at most {limit:,.0f}" for cost, limit in place.limits.items()]
+        limits = [f"{cost} at most {amount(limit)}" for cost, limit in place.limits.items()]
+        limits += [] if place.device is None else [f"batches of {place.batch}"]
         within = f"{plain(place.name)} ({', '.join(limits)})"
     rows = {
         "Task": plain(member.task),
@@ -141,7 +142,8 @@ def _metrics(facts: Facts) -> str:
     for part in ("search", "validation", "test"):
         own = getattr(scores, f"{part}_error")
         whole = None if jack is None else getattr(jack, f"{part}_error")
-        lines.append(f"| {part} | {_percent(own)} | {_percent(whole)} |")
+        before = " (before recovery)" if part == "search" and scores.epoch is not None else ""
+        lines.append(f"| {part}{before} | {_percent(own)} | {_percent(whole)} |")
     if scores.epoch is not None:
         lines += ["", f"Recovered: epoch {scores.epoch} was chosen by validation examples."]
     return "\n".join(lines)
@@ -157,6 +159,13 @@ def _costs(facts: Facts, description: Mapping[str, Any]) -> str:
     lines = ["## Costs", "", "| | this member | of the whole network |", "|---|---|---|"]
     for name, value in scores.costs.items():
         lines.append(f"| {name} | {value:,} | {100 * value / int(whole[name]):.1f} % |")
+    place = facts.environment
+    if place is not None and place.device is not None:
+        outputs = len(facts.member.classes)
+        every = (scores.kept, (*graph.sizes, *(1 for _ in graph.blocks)))
+        own, full = (float(place.device.latency_ms(one, outputs, place.batch)) for one in every)
+        name = f"milliseconds foretold on {plain(place.name)}"
+        lines.append(f"| {name} | {own:.3g} | {100 * own / full:.1f} % |")
     return "\n".join(lines + _rounded(description.get("quantization")))
 
 

@@ -22,6 +22,7 @@ from ..graph._certify import Certificate
 from ..models._jat import Jat
 from ..models._weights import save_arrays
 from ..sets._member import Member
+from ..sets._origin import check_network
 from ..sets._set_of_sets import SetOfSets
 from ..tasks._dataset import Dataset
 from ._accuracy import error_on_test
@@ -72,10 +73,11 @@ def export(
         for a family of `sosjax.models`). Each must be installed.
       quantize: `int8` stores matrices as int8 with a float32 scale for each output; every format
         makes them float32 again when it runs.
-      sets: where the member is from, for the card: what the search saw, and the Jack's errors.
+      sets: where the member is from: `jat` is checked to be their network, and the card tells what
+        the search saw, and the Jack's errors.
       environment: what it was chosen for, for the card.
-      data: what it is judged on; where it is given, the error of what is stored is measured on
-        the test split, beside that of the member in float32.
+      data: what it is judged on, for the card; with `quantize` the error of what is stored is
+        measured on the test split, beside that of the member in float32.
 
     Returns:
       The certificate; all but `reloaded` is also in `architecture.json`. A format that cannot hold
@@ -83,13 +85,16 @@ def export(
 
     Raises:
       InputError: the folder exists or cannot be written; a format or a quantisation is unknown,
-        not installed, or not for this network; the network does not trace for any batch.
+        not installed, or not for this network; the network does not trace for any batch, or is
+        not that of the sets.
       RuntimeError: what was loaded again does not give the same outputs.
     """
+    if sets is not None:
+        check_network(jat, sets)
+    if "pytorch" in formats:  # before what it needs is asked to be installed
+        require_family(jat)
     folder, asked = Path(folder), asked_formats(formats)
     require_quantisation(quantize)
-    if "pytorch" in asked:
-        require_family(jat)
     try:
         with new_folder("folder", folder) as aside:
             network, inputs = shrink(jat, member), check_inputs(jat)

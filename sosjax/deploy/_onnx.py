@@ -44,6 +44,7 @@ def onnx_bytes(equations: ClosedJaxpr) -> bytes:
                 input_names=["inputs"],
                 output_names=["logits"],
             )
+            del model.graph.value_info[:]  # shapes, which whoever reads the file infers again
             return model.SerializeToString()
         except Exception as error:  # of many kinds, as the operators are
             raise FormatError(_sentence(error)) from error

@@ -44,7 +44,7 @@ class Memory:
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Device:
     """What `measure_device` found of one network on one machine.
 
@@ -67,6 +67,11 @@ class Device:
     outputs: int
     timetables: tuple[Timetable, ...]
     memory: Memory
+
+    def __repr__(self) -> str:
+        """Return what was measured, and how far off it is."""
+        tables = [f"batch {one.batch} off by {one.error:.0%}" for one in self.timetables]
+        return f"Device({self.name}, {self.network}: {', '.join(tables)} in the median)"
 
     def timetable(self, batch: int) -> Timetable:
         """Return the timetable for a batch size.

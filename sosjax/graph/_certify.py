@@ -1,5 +1,6 @@
 """Does the shrunk network do what the masked one does, and still so when it was exported?"""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -146,7 +147,8 @@ def _compare(
             try:
                 jax.eval_shape(masked, _cast(params, dtype), rows)
             except Exception as error:  # of the user's own code
-                skipped[dtype] = f"since the network does not run in it: {str(error).rstrip('.')}"
+                said = re.split(r", got (?=\w+ at )", str(error))[-1]  # of the user's code alone
+                skipped[dtype] = f"since the network does not run in it: {said.rstrip('.')}"
                 continue
         leaves, structure = jax.tree.flatten((_cast(small.params, dtype), rows))
         wanted = jax.jit(masked)(_cast(params, dtype), rows)

@@ -114,6 +114,12 @@ class Jat:
             statistics = found_statistics(graph.traced(graph.shapes, graph.inputs).program)
         self.graph: Subject = subject(graph, statistics, head)
 
+    def __repr__(self) -> str:
+        """Return its name and what can be removed of it."""
+        graph = self.graph
+        units = f"{sum(graph.sizes):,} units in {len(graph.sizes)} groups"
+        return f"Jat({self.name}: {units}, {len(graph.blocks)} blocks)"
+
     @property
     def bare_params(self) -> Any:
         """The parameters that were given: without the head of zeros, if there is one."""

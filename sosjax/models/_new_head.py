@@ -30,8 +30,9 @@ def with_new_head(
     """
     require(
         isinstance(params, dict) and "head" not in params,
-        "`params` of a network that ends in features must be a dict without the key 'head', which "
-        f"is for the tasks' own, got {'it there' if isinstance(params, dict) else type(params)}.",
+        "`head` must be given where a network ends in classes ('last' finds it), got None; and "
+        "`params` of one that ends in features must be a dict without the key 'head', which is for "
+        f"the tasks' own, got {'it there' if isinstance(params, dict) else type(params).__name__}.",
     )
 
     def headed(params: Any, inputs: Any) -> Any:

@@ -17,13 +17,14 @@ from ..fitness._kernel import JUDGEMENTS, MODES, Kernel
 from ..fitness._recovery import Recovery
 from ..models._jat import Jat
 from ..search._asked import asked_data, check_asked
-from ..search._found import check_network, digest_of, of_tasks, settings_of
+from ..search._found import digest_of, of_tasks, settings_of
 from ..search._judge import calibrated
 from ..search._latency import with_latency
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
 from ..search._settings import Settings
 from ..sets._member import Member
+from ..sets._origin import check_network
 from ..sets._set_of_sets import SetOfSets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task

@@ -8,10 +8,11 @@ from .._progress import Progress
 from ..fitness._recovery import Recovery
 from ..models._jat import Jat
 from ..search._asked import asked_data, check_asked
-from ..search._found import check_network, digest_of, of_tasks, settings_of
+from ..search._found import digest_of, of_tasks, settings_of
 from ..search._latency import with_latency
 from ..search._problem import Problem
 from ..search._run_folder import RunFolder
+from ..sets._origin import check_network
 from ..sets._set_of_sets import SetOfSets
 from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..tasks._dataset import Dataset

@@ -18,10 +18,10 @@ def command(result: Result, task: Task, number: int) -> str:
     """
     out = re.sub(r"[^\w.-]+", "-", f"{task.name}-{number}").strip("-.") or "member"
     if not result.configured:
-        place = f"{result.folder}/recovered" if result.recovery else result.folder
+        place = f"{result.folder}/recovered" if result.apart else result.folder
         return (
             f"sets = sosjax.load_sets({place!r})\n"
-            f"sosjax.export(jat, sets.task({task.name!r}).members[{number}], {out!r})"
+            f"sosjax.export(jat, sets.task({task.name!r}).members[{number}], {out!r}, sets=sets)"
         )
     found = _options(task, number)
     if found is None:

@@ -68,7 +68,14 @@ def read_folder(folder: Path, unrecovered: bool = False) -> Result:
     alike = _tried(problems, lambda: likeness(place / ARRAYS, found["tasks"], sizes), None)
     found["tasks"] = certificates(folder, place, found["tasks"], problems)
     left_out = place == folder and path.exists()
-    return Result(**own, **found, unrecovered=left_out, likeness=alike, problems=tuple(problems))
+    return Result(
+        **own,
+        **found,
+        unrecovered=left_out,
+        apart=place != folder,
+        likeness=alike,
+        problems=tuple(problems),
+    )
 
 
 def _tried(problems: list[str], read: Callable[[], Any], otherwise: Any) -> Any:

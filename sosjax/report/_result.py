@@ -95,6 +95,7 @@ class Result:
       journal: by rising generation; empty if there is no journal.
       configured: whether the run keeps a configuration, which `sosjax export` needs.
       unrecovered: whether recovered sets are left out on purpose.
+      apart: whether the sets that are shown lie in `recovered`, below the run's folder.
       likeness: how alike the sets of two tasks are; `None` where masks cannot be read.
       problems: what could not be read, in a sentence each.
 
@@ -123,6 +124,7 @@ class Result:
     fidelity: str = ""
     configured: bool = False
     unrecovered: bool = False
+    apart: bool = False
     likeness: Likeness | None = None
     problems: tuple[str, ...] = ()
 

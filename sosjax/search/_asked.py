@@ -9,10 +9,10 @@ import jax
 import numpy as np
 
 from .._errors import require, require_unique
-from .._tree import named_leaves
 from ..environments._environment import Environment
 from ..fitness._adaptation import Adaptation
 from ..models._jat import Jat
+from ..sets._origin import weights_digest
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task, data_of
 from ._settings import Settings
@@ -165,9 +165,6 @@ def asked_of(
     adaptation: Adaptation | None = None,
 ) -> dict[str, Any]:
     """Return what identifies a search, as JSON: a run is only resumed with the same."""
-    weights = hashlib.sha256()
-    for name, leaf in named_leaves(jat.params).items():
-        weights.update(name.encode() + np.asarray(leaf).tobytes())
     return {
         "network": {
             "name": jat.name,
@@ -177,7 +174,7 @@ def asked_of(
             "input_shape": jat.graph.inputs.shape,
             "equations": _equations(jat),
         },
-        "weights": weights.hexdigest(),
+        "weights": weights_digest(jat),
         "data": asked_data(data, tasks),
         "tasks": [
             {"name": task.name, "classes": task.classes, "head": task.head}

@@ -15,6 +15,7 @@ from ..environments._environment import Environment
 from ..fitness._placement import everywhere, fetched, leads, population_mesh, together
 from ..pareto._dominance import nondominated
 from ..sets._member import Member, Scores
+from ..sets._origin import weights_digest
 from ..sets._set_of_sets import SetOfSets, TaskSet
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task, data_of
@@ -174,6 +175,7 @@ class Driver:
                 "name": jat.name,
                 "architecture": jat.architecture,
                 "groups": self._groups(),
+                "weights": weights_digest(jat),
                 **{name: int(cost) for name, cost in dense.items()},
             },
             "kind": self.problem.kind,

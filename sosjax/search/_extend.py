@@ -11,13 +11,14 @@ from .._progress import Progress, silent
 from ..fitness._placement import leads
 from ..models._adapted import JACK_NAME, save_adapted
 from ..models._jat import Jat
+from ..sets._origin import check_network
 from ..sets._set_of_sets import SetOfSets
 from ..sets._store import JSON_NAME, load_sets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task, data_of
 from ._asked import asked_of, check_asked
 from ._driver import Driver
-from ._found import check_network, digest_of, settings_of
+from ._found import digest_of, settings_of
 from ._latency import with_latency
 from ._problem import Problem
 from ._run_folder import RunFolder

@@ -6,9 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from .._errors import require, require_known
-from ..models._adapted import JACK_NAME
-from ..models._jat import Jat
+from .._errors import listing, require, require_known
 from ..sets._set_of_sets import SetOfSets
 from ..tasks._task import Task
 from ._settings import Settings
@@ -20,43 +18,21 @@ def settings_of(sets: SetOfSets) -> Settings:
     return Settings(**{name: value for name, value in sets.facts.items() if name in known})
 
 
-def check_network(jat: Jat, sets: SetOfSets) -> None:
-    """Refuse sets that are not of this network.
-
-    Raises:
-      InputError: they are not.
-    """
-    kept = [(group["name"], group["size"]) for group in sets.facts["network"]["groups"]]
-    groups = [(group.name, group.size) for group in jat.graph.groups]
-    require(
-        kept[: len(groups)] == groups,
-        f"`jat` must be the network of the sets, {sets.facts['network']['name']} with "
-        f"{len(kept)} groups, got {jat.name} with other groups.",
-    )
-    dense = jat.graph.cost(np.asarray(jat.graph.sizes), jat.graph.classes)
-    for cost in ("parameters", "bytes"):
-        asked, known = int(dense[cost]), sets.facts["network"][cost]
-        require(
-            asked == known,
-            f"`jat` must be the network of the sets, of {known:,} {cost}, got one of {asked:,}: "
-            "it may hold other arrays beside its weights.",
-        )
-    require(
-        sets.facts.get("adaptation") == jat.adaptation,
-        f"`jat` must be the network of the sets as it was adapted (a run keeps its weights as "
-        f"{JACK_NAME}), got {jat.name} with other weights.",
-    )
-
-
 def of_tasks(sets: SetOfSets, tasks: Sequence[Task]) -> SetOfSets:
     """Return the sets of these tasks, in this order.
 
     Raises:
-      InputError: there is none of one of them.
+      InputError: there is none of one of them, or it is of other classes.
     """
     known = [task.name for task in sets.tasks]
     for task in tasks:
         require_known("tasks", task.name, known)
+        own = sets.task(task.name).classes
+        require(
+            tuple(task.classes) == tuple(own),
+            f"`tasks` {task.name} must have the classes of its set in their order, "
+            f"{listing(own)}, got {listing(task.classes)}.",
+        )
     return replace(sets, tasks=tuple(sets.task(task.name) for task in tasks))
 
 

@@ -49,7 +49,7 @@ class Scores:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Member:
     """A sub-network that can be shrunk and exported as it was judged.
 
@@ -74,6 +74,11 @@ class Member:
     kernel: np.ndarray
     bias: np.ndarray
     weights: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return what it is in a line, without its arrays."""
+        scores, share = self.scores, 100 * self.scores.validation_error
+        return f"Member({self.task}: {scores.parameters:,} parameters, {share:.2f} % on validation)"
 
     def leaves(self, full: dict[str, Any], head: "Head | None") -> dict[str, Any]:
         """Return the network's full leaves with this member's statistics and head in their places.

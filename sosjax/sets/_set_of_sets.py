@@ -15,7 +15,7 @@ BEST = Best()
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TaskSet:
     """One task's set.
 
@@ -34,9 +34,18 @@ class TaskSet:
     members: tuple[Member, ...]
     uniform: tuple[Scores, ...]
 
+    def __repr__(self) -> str:
+        """Return a line for each member: its number, costs and errors."""
+        rows = [
+            f"  {number:>3}  {one.parameters:>13,} parameters  {one.flops:>15,} FLOPs  "
+            f"{one.validation_error:7.2%} on validation  {one.test_error:7.2%} on test"
+            for number, one in enumerate(member.scores for member in self.members)
+        ]
+        return "\n".join([f"{self.name}: {len(self.members)} members", *rows])
+
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class SetOfSets:
     """What one search finds.
 
@@ -49,6 +58,10 @@ class SetOfSets:
     tasks: tuple[TaskSet, ...]
     environments: tuple[Environment, ...]
     facts: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Return a table of all members."""
+        return "\n".join(map(repr, self.tasks))
 
     def task(self, name: str) -> TaskSet:
         """Return the set of that task.

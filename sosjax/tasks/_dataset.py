@@ -13,7 +13,7 @@ KINDS = ("classes", "values", "tokens")
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """Inputs and labels of one split.
 
@@ -29,9 +29,13 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        """Return its size without its arrays."""
+        return f"Split({len(self)} examples {list(self.inputs.shape[1:])})"
+
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """What sub-networks are judged on.
 
@@ -58,6 +62,13 @@ class Dataset:
     validation: Split
     test: Split
     notes: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        """Return its sizes without its arrays."""
+        parts = [
+            f"{len(getattr(self, part)):,} {part}" for part in ("search", "validation", "test")
+        ]
+        return f"Dataset({self.name}: {len(self.classes)} classes, {', '.join(parts)})"
 
     def __post_init__(self) -> None:
         require_name("data.name", self.name)
