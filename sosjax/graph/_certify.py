@@ -146,8 +146,8 @@ def _compare(
         if dtype != "float32":
             try:
                 jax.eval_shape(masked, _cast(params, dtype), rows)
-            except Exception as error:  # of the user's own code
-                said = re.split(r", got (?=\w+ at )", str(error))[-1]  # of the user's code alone
+            except Exception as error:  # of the user's own code, whose words alone are told
+                said = re.split(r", got (?=\w+ at )", str(error))[-1]
                 skipped[dtype] = f"since the network does not run in it: {said.rstrip('.')}"
                 continue
         leaves, structure = jax.tree.flatten((_cast(small.params, dtype), rows))

@@ -69,9 +69,7 @@ def last_layer(program: Program) -> Head:
         "`apply` must return logits of shape [B, classes] where `head` is 'last', got "
         f"{listing([list(shape) for shape in shapes]) or 'none'}.",
     )
-    number, _ = _origin(program, program.output, 1)
-    last = _producer(program, number)
-    reads = last.reads if last is not None and last.name == "add" else ()
+    reads, _, last = _last_sum(program)
     biases = [aliases[read][0] for read in reads if read in aliases]
     products = [_producer(program, _origin(program, read, 1)[0]) for read in reads]
     kernels = [
@@ -84,7 +82,7 @@ def last_layer(program: Program) -> Head:
     require(
         len(biases) == len(kernels) == 1,
         "`head` 'last' must be there to be found: the network must end in features times a leaf "
-        f"plus a leaf, got {last.name if last else 'nothing'!r} last.",
+        f"plus a leaf, got {last!r} last.",
     )
     return Head(kernels[0], biases[0])
 
@@ -96,16 +94,14 @@ def check_logits(program: Program, head: Head) -> None:
       InputError: the output is not features times kernel plus bias.
     """
     site, aliases = head_site(program, head), leaf_aliases(program)
-    number, classes = _origin(program, program.output, 1)
-    last = _producer(program, number)
-    reads = last.reads if last is not None and last.name == "add" else ()
+    reads, classes, last = _last_sum(program)
     added = [aliases.get(number, ("",))[0] for number in reads]
     made = [_origin(program, number, classes) for number in reads]
     require(
         sorted(name == head.bias for name in added) == [False, True]
         and (site.product, site.classes) in made,
         "`apply` must return logits: features times `head.kernel` plus `head.bias` and nothing "
-        f"after that, such as a softmax or a scale; got {last.name if last else 'nothing'!r} last.",
+        f"after that, such as a softmax or a scale; got {last!r} last.",
     )
 
 
@@ -124,6 +120,18 @@ def _products(program: Program, kernel: str) -> list[tuple[HeadSite, int | None]
                 place = summed[side][0] if plain else 0
                 found.append((HeadSite(equation, side, place, 1 - side), axis))
     return found
+
+
+def _last_sum(program: Program) -> tuple[tuple[int, ...], int, str]:
+    """Return what the output is the sum of, its axis of classes, and the last operation's name.
+
+    Where the last operation is another one, that is the sum of nothing.
+    """
+    number, classes = _origin(program, program.output, 1)
+    last = _producer(program, number)
+    if last is None:
+        return (), classes, "nothing"
+    return last.reads if last.name == "add" else (), classes, last.name
 
 
 def _producer(program: Program, number: int) -> Equation | None:
