@@ -13,6 +13,7 @@ pytestmark = pytest.mark.torch
 
 from benchmarks.throughput import __main__ as program  # noqa: E402
 from benchmarks.throughput import _in_torch, _ours, _work  # noqa: E402
+from sosjax.graph import _narrow  # noqa: E402
 
 WORKS = {
     "images": lambda: _work.images(3, 4, 0.3, (4, 8, 8, 16)),
@@ -33,6 +34,16 @@ def test_all_ways_give_the_same_logits(name):
     said[_in_torch.VMAP] = logits[::-1]
     with pytest.raises(SystemExit, match="PyTorch, vmap differs by"):
         program.check(said)
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_flops_executed_are_counted_of_the_branches_taken(name, monkeypatch):
+    monkeypatch.setattr(_narrow, "WORTH", 100.0)
+    work = WORKS[name]()
+    whole, own = work.flops()
+    assert own < work.executed() < 0.95 * whole
+    monkeypatch.setattr(_narrow, "WORTH", 1e12)
+    np.testing.assert_allclose(work.executed(), whole, rtol=0.01)  # but for the head's
 
 
 def test_flops_are_those_of_the_cut_network():

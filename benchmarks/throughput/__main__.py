@@ -10,9 +10,9 @@ pruned copies in PyTorch. There, a sub-network at full size is the network with 
 that masks cost nothing; copies are prepared untimed, images lie in the layout that is fastest.
 
 All ways must give the same logits before anything is timed. They are then timed in one process, in
-turns; told are medians, FLOPs needed, and the share of the machine's own rate of matrix products.
-On a CPU a device for each core shares the population out as well, as `JAX_NUM_CPU_DEVICES` has it.
-Writes `results/throughput.json`.
+turns; told are medians, FLOPs needed and executed, and the share that they are of the machine's own
+rate of matrix products. On a CPU a device for each core shares the population out as well,
+as `JAX_NUM_CPU_DEVICES` has it. Writes `results/throughput.json`.
 """
 
 import argparse
@@ -108,6 +108,7 @@ def compared(work: Work, asked: argparse.Namespace, peak: float) -> dict[str, An
     masked = min(median[name] for name in found if name in (MASKED, SHARED))
     return {
         "flops_needed": round(own / whole, 3),
+        "flops_executed": round(work.executed() / whole, 3),
         "ways": {name: told(name) for name in found},
         "same_work": round(dense / masked, 2),
         "same_answer": round(min(median[name] for name in theirs) / ours, 2),
@@ -153,9 +154,10 @@ def show(rows: dict[str, dict[str, Any]]) -> None:
                 f"{way['examples_per_second']:>12,}{way['share_of_peak']:>9.0%}"
             )
         print(
-            f"FLOPs needed: {row['flops_needed']:.1%} of full size. Same work: PyTorch takes "
-            f"{row['same_work']:.2f} times as long; same answer: {row['same_answer']:.2f} times. "
-            f"Ours takes {row['of_full_size']:.2f} of full size."
+            f"FLOPs needed: {row['flops_needed']:.1%} of full size; executed at own widths: "
+            f"{row['flops_executed']:.1%}, in {row['of_full_size']:.2f} of the time. Same work: "
+            f"PyTorch takes {row['same_work']:.2f} times as long; same answer: "
+            f"{row['same_answer']:.2f} times."
         )
 
 

@@ -13,6 +13,7 @@ from sosjax._tree import named_leaves
 
 from ..graph_networks import bert
 from ..own_width import population, resnet18
+from ._executed import executed
 
 Leaves = dict[str, np.ndarray]
 
@@ -63,6 +64,16 @@ class Work:
         own = graph.cost(kept, graph.classes)["flops"]
         examples = len(self.inputs)
         return float(whole) * self.candidates * examples, float(own.sum()) * examples
+
+    def executed(self) -> float:
+        """Return the FLOPs that all sub-networks on all examples take, each at its own width."""
+        graph, params, example = self.jat.graph, self.jat.params, self.inputs[:1]
+
+        def features(masks: list[Any]) -> Any:
+            return graph.features(params, example, masks, False, narrow=True)[0]
+
+        rows = [executed(features, self.row(number)) for number in range(self.candidates)]
+        return sum(rows) * len(self.inputs)
 
 
 def images(candidates: int, examples: int, share: float, widths: Sequence[int]) -> Work:
