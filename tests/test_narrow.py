@@ -1,6 +1,8 @@
 """Stretches: which are found, how much of them is computed, and that nothing else changes."""
 
+import sys
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,10 @@ from conftest import close, random_masks
 
 from sosjax import trace
 from sosjax.graph import _narrow
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.throughput._executed import executed
 
 
 def draw(*shape, seed=0):
@@ -125,21 +131,54 @@ def test_the_sizes_of_heads_are_narrowed_within_the_heads_that_are_left():
         close(run(masks), graph.masked(params, masks, X))
 
 
-def test_units_that_are_sliced_or_depend_on_what_comes_between_are_computed():
+def test_units_that_are_sliced_are_computed():
     def gated(params, x):
         first, second = jnp.split(x @ params["both"], 2, -1)
         return (first * jnp.tanh(second)) @ params["down"]
 
+    params = {"both": draw(4, 16), "down": draw(8, 5)}
+    graph = trace(gated, params, X)
+    assert graph.sizes == (8,)
+    assert branches(partial(narrowed_outputs, graph, params), graph.full(), X) == []
+
+
+def test_units_that_depend_on_what_comes_between_are_narrowed_product_by_product():
     def between(params, x):
         units = x @ params["up"]
         scale = jnp.tanh(units @ params["down"]).sum(-1, keepdims=True)
         return (units * scale) @ params["down"]
 
-    params = {"up": draw(4, 8), "both": draw(4, 16), "down": draw(8, 5)}
-    for function in (gated, between):
-        graph = trace(function, params, X)
-        assert graph.sizes == (8,)
-        assert branches(partial(narrowed_outputs, graph, params), graph.full(), X) == []
+    params = {"up": draw(4, 8), "down": draw(8, 5)}
+    graph = trace(between, params, X)
+    assert graph.sizes == (8,)
+    run = lambda masks: narrowed_outputs(graph, params, masks, X)  # noqa: E731
+    found = [tuple(map(flops, one)) for one in branches(run, graph.full())]
+    up, down = (tuple(2 * 3 * each * width for width in (8, 4, 2)) for each in (4, 5))
+    assert sorted(found) == sorted([up, down, down])
+    for seed in range(5):
+        masks = random_masks(graph.sizes, seed)
+        close(run(masks), graph.masked(params, masks, X))
+        kept = int(np.sum(masks[0]))
+        assert set(chosen(run, masks)) == {sum(kept <= width for width in (4, 2))}
+
+
+def test_widths_of_a_residual_stream_are_narrowed(tiny_resnet, monkeypatch):
+    """Of a network of blocks, each product at the widths of what it reads and of what it writes."""
+    monkeypatch.setattr(_narrow, "WORTH", 0.0)
+    graph, params, inputs = tiny_resnet.graph, tiny_resnet.params, tiny_resnet.inputs
+
+    def run(masks):
+        return graph.features(params, inputs, masks, False, narrow=True)[0]
+
+    full = graph.graph.full()
+    (stream,) = (n for n, group in enumerate(graph.groups) if group.name == "stages/0/0/conv2")
+    masks = list(full)
+    masks[stream] = np.arange(graph.sizes[stream]) % 4 == 1
+    kept = [int(mask.sum()) for mask in masks]
+    needed, whole = (graph.cost(np.array(n), graph.classes)["flops"] for n in (kept, graph.sizes))
+    assert needed < 0.7 * whole
+    assert executed(run, masks) / executed(run, full) < needed / whole + 0.05
+    close(run(masks), graph.features(params, inputs, masks, False)[0])
 
 
 @pytest.mark.parametrize("estimate", [False, True])

@@ -13,14 +13,16 @@ from ._count import CONTRACTIONS
 from ._equation import Equation, Region
 from ._mask import Masked, mask_number
 from ._need import ALWAYS
-from ._program import Program
+from ._program import Program, evaluate
 from ._rules._contraction import summed
-from ._stretch import Stretch, stretch_of
+from ._stretch import Stretch, is_stream, single, stretch_of
 from ._traced import Traced
 from ._unit_map import UnitMap
 
 WORTH = 4e6
 """FLOPs that a narrower width has to save for one example: fewer take longer to compile."""
+STREAMED = 2
+"""Widths of a stream below its own: each is compiled for every width of what a product leads to."""
 
 
 def narrowed(
@@ -32,9 +34,10 @@ def narrowed(
 ) -> Program:
     """Let stretches run at the narrowest of a few widths that holds what the masks keep.
 
-    Which one is chosen when the program runs. Under `vmap` over masks JAX runs all of them: this is
-    for sub-networks one after the other. Nothing is computed that only a block needs that is left
-    out.
+    Which one is chosen when the program runs. Groups that no stretch holds, such as a residual
+    stream, are narrowed product by product: their kept units come first, so that slices serve.
+    Under `vmap` over masks JAX runs all widths: this is for sub-networks one after the other.
+    Nothing is computed that only a block needs that is left out.
 
     Args:
       program: reads masks, which must be boolean.
@@ -44,12 +47,53 @@ def narrowed(
       targets: the values that are asked for.
     """
     region = replace(program.region, inputs=tuple(given), outputs=tuple(targets))
-    return replace(program, region=_narrower(program, UnitMap(network, masking, {}), region))
+    units = UnitMap(network, masking, {})
+    streams = _streams(units, region)
+    region = _narrower(program, units, streams, region)
+    if streams:
+        region = _kept_first(program, units, streams, region)
+    return replace(program, region=region)
 
 
-def _narrower(program: Program, units: UnitMap, region: Region) -> Region:
+def _streams(units: UnitMap, region: Region) -> list[int]:
+    """Return the groups whose products are worth narrowing, but one by one."""
+    equations = region.ordered({*region.inputs, *units.network.program.constants}, region.outputs)
+    return [
+        group
+        for group, size in enumerate(units.sizes)
+        if _widths(size, _flops(units, units.touching(equations, group)))
+        and is_stream(units, equations, group)
+    ]
+
+
+def _kept_first(program: Program, units: UnitMap, streams: Sequence[int], region: Region) -> Region:
+    """Return one equation that runs a region with the streams' kept units before all others."""
+    reads, writes = region.inputs, tuple(n for n in region.outputs if n not in region.inputs)
+
+    def moved(number: int, array: Any, orders: dict[int, Any], back: bool) -> Any:
+        for group, order in orders.items():
+            if number == mask_number(group):
+                array = jnp.take(array, order)
+                continue
+            for axis, own in (units.places(number, group) or {}).items():
+                rows = own.first(order, units.sizes[group])
+                array = jnp.take(array, jnp.argsort(rows) if back else rows, axis, mode="clip")
+        return array
+
+    def run(*arrays: Any) -> list[Any]:
+        given = dict(zip(reads, arrays, strict=True))
+        orders = {g: jnp.argsort(~given[mask_number(g)], stable=True) for g in streams}
+        given = {n: moved(n, array, orders, back=False) for n, array in given.items()}
+        found = evaluate(region, {**program.constants, **given}, writes, program.constants)
+        return [moved(n, out, orders, back=True) for n, out in zip(writes, found, strict=True)]
+
+    only = Equation("kept_first", None, reads, writes, {}, run=run)
+    return replace(region, equations=(only,))
+
+
+def _narrower(program: Program, units: UnitMap, streams: Sequence[int], region: Region) -> Region:
     """Return a region with one equation for each stretch, in order."""
-    groups = [group for group in range(len(units.sizes)) if group not in units.held]
+    groups = [g for g in range(len(units.sizes)) if g not in units.held and g not in streams]
     known = {*region.inputs, *program.constants, *map(mask_number, range(len(units.sizes)))}
 
     def ordered(equations: Sequence[Equation]) -> Region:
@@ -67,8 +111,24 @@ def _narrower(program: Program, units: UnitMap, region: Region) -> Region:
         if stretch is not None:
             own = {one.writes for one in stretch.regions[stretch.size].equations}
             left = [one for one in region.equations if one.writes not in own]
-            region = ordered([*left, _equation(program, units, stretch)])
-    return region
+            region = ordered([*left, _equation(program, units, streams, stretch)])
+    return ordered([_sliced(program, units, streams, one) for one in region.equations])
+
+
+def _sliced(
+    program: Program, units: UnitMap, streams: Sequence[int], equation: Equation
+) -> Equation:
+    """Return a product at the narrowest width of a stream that holds what is kept of it."""
+    if equation.name not in CONTRACTIONS:
+        return equation
+    for group in streams:
+        if group in units.held or not units.touching([equation], group):
+            continue
+        widths = _widths(units.sizes[group], _flops(units, [equation]))[:STREAMED]
+        if widths:
+            stretch = single(units, equation, group, widths)
+            return _equation(program, units, streams, stretch, sliced=True)
+    return equation
 
 
 def _flops(units: UnitMap, equations: Sequence[Equation]) -> float:
@@ -91,10 +151,24 @@ def _widths(size: int, flops: float) -> list[int]:
     return widths
 
 
-def _equation(program: Program, units: UnitMap, stretch: Stretch) -> Equation:
-    """Return a stretch as one equation of its group's mask, its blocks' and what it reads."""
+def _equation(
+    program: Program,
+    units: UnitMap,
+    streams: Sequence[int],
+    stretch: Stretch,
+    sliced: bool = False,
+) -> Equation:
+    """Return a stretch as one equation of its group's mask, its blocks' and what it reads.
+
+    Args:
+      program: of which it is.
+      units: of the network.
+      streams: the groups whose kept units come first.
+      stretch: the equations.
+      sliced: whether its group is one of these.
+    """
     inside = {
-        width: _narrower(program, units.inside(stretch.group, width), region)
+        width: _narrower(program, units.inside(stretch.group, width), streams, region)
         for width, region in stretch.regions.items()
     }
     reads = {n for region in inside.values() for one in region.equations for n in one.reads}
@@ -105,7 +179,7 @@ def _equation(program: Program, units: UnitMap, stretch: Stretch) -> Equation:
 
     def run(mask: Any, *arrays: Any) -> list[Any]:
         there, rows = arrays[: len(blocks)], arrays[len(blocks) :]
-        order = jnp.argsort(~mask, stable=True)
+        order = None if sliced else jnp.argsort(~mask, stable=True)
         ways: list[Callable[..., list[Any]]] = [
             partial(stretch.at, width, program.constants, order) for width in stretch.regions
         ]

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
-from .._types import Array
+from .._types import AnyArray, Array
 from ._cut import Cut
 from ._equation import Equation, Region
 from ._program import evaluate
@@ -52,13 +54,15 @@ class Stretch:
     places: dict[int, dict[int, Places]]
     regions: dict[int, Region]
 
-    def at(self, width: int, constants: Mapping[int, Any], order: Array, *arrays: Any) -> list[Any]:
+    def at(
+        self, width: int, constants: Mapping[int, Any], order: Array | None, *arrays: Any
+    ) -> list[Any]:
         """Run the equations for the first units of an order; others are zero where one looks."""
         given = dict(zip(self.inputs, arrays, strict=True))
         places = self.places if width < self.size else {}
         for number in given:
             for axis, own in places.get(number, {}).items():
-                given[number] = jnp.take(given[number], own.first(order, width), axis, mode="clip")
+                given[number] = _gathered(given[number], own.first(order, width), axis)
         out = evaluate(self.regions[width], given, self.outputs, constants)
         for place, number in enumerate(self.outputs):
             for axis, own in places.get(number, {}).items():
@@ -101,6 +105,39 @@ def stretch_of(
     # To gather data and to spread them takes longer than it saves.
     if units.held and any(units.is_data(n) and places.get(n) for n in (*reads, *writes)):
         return None
+    return _stretch(units, own, reads, writes, group, widths)
+
+
+def single(units: UnitMap, equation: Equation, group: int, widths: Sequence[int]) -> Stretch:
+    """Return one equation as a stretch of a group whose units come in order; see `is_stream`."""
+    reads = tuple(dict.fromkeys(equation.reads))
+    return _stretch(units, [equation], reads, equation.writes, group, widths)
+
+
+def is_stream(units: UnitMap, equations: Sequence[Equation], group: int) -> bool:
+    """Return whether a group's units are alike, but run through what depends on them.
+
+    So it is of the width of a residual stream: no stretch holds its units, since blocks read them
+    and add to them.
+    """
+    own = units.touching(equations, group)
+    if not own or not all(_alike(one) for one in own) or not _returns(equations, own):
+        return False
+    touched = {n for one in own for n in numbers_of(one) if units.touches(n, group)}
+    return touched.isdisjoint(units.network.program.constants) and all(
+        units.places(number, group) is not None for number in touched
+    )
+
+
+def _stretch(
+    units: UnitMap,
+    own: Sequence[Equation],
+    reads: tuple[int, ...],
+    writes: tuple[int, ...],
+    group: int,
+    widths: Sequence[int],
+) -> Stretch:
+    """Return equations and what they read and write as a stretch."""
     traced = {one.writes[0]: one for one in units.network.program.region.equations}
 
     def region(width: int) -> Region:
@@ -110,6 +147,8 @@ def stretch_of(
 
     size = units.sizes[group]
     regions = {size: Region(reads, writes, tuple(own))} | {one: region(one) for one in widths}
+    touched = {n for one in own for n in numbers_of(one)}
+    places = {number: units.places(number, group) for number in touched}
     known = {number: found for number, found in places.items() if found}
     return Stretch(group, size, reads, writes, known, regions)
 
@@ -151,8 +190,24 @@ def _narrower(cut: Cut, equation: Equation, traced: Equation | None) -> Equation
     )
 
 
-def _spread(array: Array, rows: Array, size: int, axis: int) -> Array:
+def _gathered(array: AnyArray, rows: AnyArray, axis: int) -> Array:
+    """Return rows of an array along an axis."""
+    if _leading(rows):
+        return lax.slice_in_dim(array, 0, len(rows), axis=axis)
+    return jnp.take(array, rows, axis, mode="clip")
+
+
+def _spread(array: Array, rows: AnyArray, size: int, axis: int) -> Array:
     """Put rows in their places along an axis of zeros."""
+    if _leading(rows):
+        after = [(0, 0)] * array.ndim
+        after[axis] = (0, size - len(rows))
+        return jnp.pad(array, after)
     moved = jnp.moveaxis(array, axis, 0)
     full = jnp.zeros((size, *moved.shape[1:]), moved.dtype).at[rows].set(moved)
     return jnp.moveaxis(full, 0, axis)
+
+
+def _leading(rows: AnyArray) -> bool:
+    """Return whether rows are known to be the first ones."""
+    return isinstance(rows, np.ndarray) and bool((rows == np.arange(len(rows))).all())

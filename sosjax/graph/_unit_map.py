@@ -7,7 +7,7 @@ from typing import final
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array
+from .._types import AnyArray, Array
 from ._equation import Equation
 from ._mask import Masked
 from ._shrink import make_cut
@@ -28,11 +28,16 @@ class Places:
     unit: np.ndarray
     index: np.ndarray
 
-    def first(self, order: Array, width: int) -> Array:
-        """Return the indices of the first units of an order, laid out as those of the first few."""
+    def first(self, order: Array | None, width: int) -> AnyArray:
+        """Return the indices of the first units of an order, laid out as those of the first few.
+
+        Where no order is given, of the first few themselves, known before the program runs.
+        """
+        few = np.flatnonzero(self.unit < width)
+        if order is None:
+            return few
         rank = np.zeros_like(self.unit)
         rank[self.index] = np.arange(self.index.shape[1])
-        few = np.flatnonzero(self.unit < width)
         return jnp.asarray(self.index)[order[self.unit[few]], rank[few]]
 
 
