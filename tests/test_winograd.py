@@ -63,6 +63,25 @@ def test_batches_that_go_through_in_parts(batch, monkeypatch):
     np.testing.assert_allclose(winograd(images, kernel, SAME), wanted, atol=1e-4)
 
 
+def test_images_side_by_side_are_one_batch(monkeypatch):
+    """So that they go through in parts, as a batch does."""
+    monkeypatch.setattr("sosjax.graph._winograd.CACHED", 3 * 16 * 4 * 5 * 9)
+    images, kernels = drawn((10, 1, 6, 6, 5)), drawn((2, 3, 3, 5, 4), seed=1)
+    run = jax.vmap(lambda rows: winograd(rows, kernels[0], SAME))
+    np.testing.assert_allclose(run(images)[:, 0], exact(images[:, 0], kernels[0], SAME), atol=1e-4)
+    assert "scan" in str(jax.make_jaxpr(run)(images))
+    both = jax.vmap(lambda kernel: jax.vmap(lambda rows: winograd(rows, kernel, SAME))(images))
+    for found, kernel in zip(both(kernels), kernels, strict=True):
+        np.testing.assert_allclose(found[:, 0], exact(images[:, 0], kernel, SAME), atol=1e-4)
+
+
+def test_nothing_comes_of_nothing():
+    images, kernel = np.zeros((0, 14, 14, 64), np.float32), np.zeros((3, 3, 64, 64), np.float32)
+    assert winograd(images, kernel, SAME).shape == (0, 14, 14, 64)
+    nothing = np.zeros((2, 1, 1, 512), np.float32), np.zeros((3, 3, 512, 512), np.float32)
+    assert not is_worth(*nothing, (1, 1), ((0, 0), (0, 0)))
+
+
 @pytest.mark.parametrize(("size", "channels"), [(14, 64), (4, 256)])
 def test_rounding_is_that_of_the_plain_sum(size, channels):
     images = np.maximum(drawn((8, size, size, channels)), 0)

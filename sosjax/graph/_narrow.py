@@ -22,7 +22,8 @@ from ._unit_map import UnitMap
 WORTH = 4e6
 """FLOPs that a narrower width has to save for one example: fewer take longer to compile."""
 STREAMED = 2
-"""Widths of a stream below its own: each is compiled for every width of what a product leads to."""
+"""At most so many narrower widths of a stream for one product: each is compiled for every width of
+what the product leads to."""
 
 
 def narrowed(
@@ -61,7 +62,7 @@ def _streams(units: UnitMap, region: Region) -> list[int]:
     return [
         group
         for group, size in enumerate(units.sizes)
-        if _widths(size, _flops(units, units.touching(equations, group)))
+        if any(_widths(size, _flops(units, [one])) for one in units.touching(equations, group))
         and is_stream(units, equations, group)
     ]
 

@@ -36,7 +36,7 @@ ALIKE = frozenset(
 @final
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """All equations that touch a group's units.
+    """Equations that touch a group's units: all of them, or one product of a stream.
 
     Attributes:
       group: the group's number.
@@ -57,7 +57,10 @@ class Stretch:
     def at(
         self, width: int, constants: Mapping[int, Any], order: Array | None, *arrays: Any
     ) -> list[Any]:
-        """Run the equations for the first units of an order; others are zero where one looks."""
+        """Run the equations for the first units of an order; others are zero where one looks.
+
+        Without an order units are in theirs already, and the first are sliced off.
+        """
         given = dict(zip(self.inputs, arrays, strict=True))
         places = self.places if width < self.size else {}
         for number in given:
@@ -124,9 +127,12 @@ def is_stream(units: UnitMap, equations: Sequence[Equation], group: int) -> bool
     if not own or not all(_alike(one) for one in own) or not _returns(equations, own):
         return False
     touched = {n for one in own for n in numbers_of(one) if units.touches(n, group)}
-    return touched.isdisjoint(units.network.program.constants) and all(
-        units.places(number, group) is not None for number in touched
-    )
+    places = {number: units.places(number, group) for number in touched}
+    if None in places.values() or not touched.isdisjoint(units.network.program.constants):
+        return False
+    # Of data as few as are kept lie in front, or to gather them would take longer than it saves.
+    data = [found for number, found in places.items() if units.is_data(number)]
+    return all((own.index.shape[1] == 1) for found in data for own in (found or {}).values())
 
 
 def _stretch(

@@ -2,14 +2,18 @@
 
 Winograd's F(2 x 2, 3 x 3) computes 2 x 2 outputs by 16 products where 36 are usual (Lavin and Gray
 2015, "Fast Algorithms for Convolutional Neural Networks", https://arxiv.org/abs/1509.09308).
-Rounding errors are like those of the plain sum. Larger tiles save more and lose digits.
+Rounding errors are like those of the plain sum, relative to the largest value of a tile of 4 x 4.
+Larger tiles save more and lose digits.
 """
 
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_batching import custom_vmap
 
 WORTH = 4e6
 """FLOPs for one image below which the transformations take as long as they save."""
@@ -32,11 +36,13 @@ def is_worth(images: Any, kernel: Any, strides: Any, padding: Any) -> bool:
     height, width = _sizes(images, padding)
     channels, outputs = kernel.shape[2:]
     flops = 2 * 9 * height * width * channels * outputs
-    return min(channels, outputs) >= CHANNELS and flops >= WORTH
+    return min(height, width) > 0 and min(channels, outputs) >= CHANNELS and flops >= WORTH
 
 
 def winograd(images: Any, kernel: Any, padding: Any, **how: Any) -> Any:
     """Convolve images [B, H, W, C] with a kernel [3, 3, C, D], strides of one.
+
+    Under `vmap` over images alone they are one batch, which goes through in parts.
 
     Args:
       images: float32.
@@ -44,6 +50,25 @@ def winograd(images: Any, kernel: Any, padding: Any, **how: Any) -> Any:
       padding: zeros before and after, for both axes.
       how: `precision` and `preferred_element_type` of the products.
     """
+
+    @custom_vmap
+    def convolved(images: Any, kernel: Any) -> Any:
+        return _convolved(images, kernel, padding, **how)
+
+    @convolved.def_vmap
+    def _(size: int, mapped: Any, images: Any, kernel: Any) -> tuple[Any, bool]:
+        if mapped[1]:
+            axes = tuple(0 if one else None for one in mapped)
+            each = partial(_convolved, padding=padding, **how)
+            return jax.vmap(each, axes)(images, kernel), True
+        out = convolved(images.reshape(-1, *images.shape[2:]), kernel)
+        return out.reshape(size, -1, *out.shape[1:]), True
+
+    return convolved(images, kernel)
+
+
+def _convolved(images: Any, kernel: Any, padding: Any, **how: Any) -> Any:
+    """Convolve a batch, in parts that fit the cache."""
     (*_, channels, outputs), batch = kernel.shape, len(images)
     sizes = _sizes(images, padding)
     tiles = [-(-size // 2) for size in sizes]
@@ -67,7 +92,7 @@ def winograd(images: Any, kernel: Any, padding: Any, **how: Any) -> Any:
 
     fitting = max(1, int(CACHED // (16 * 4 * channels * tiles[0] * tiles[1])))
     parts = -(-batch // fitting)
-    if parts == 1:
+    if parts <= 1:
         return part(images)
     size = -(-batch // parts)
     rows = jnp.pad(images, ((0, parts * size - batch), (0, 0), (0, 0), (0, 0)))
@@ -83,15 +108,15 @@ def _sizes(images: Any, padding: Any) -> list[int]:
 
 
 def _differences(rows: Any, axis: int) -> list[Any]:
-    """Return what an axis of tiles of four, two apart, is multiplied by: a quarter each."""
-    last = rows.shape[axis] - 2
+    """Return four combinations of the rows of each tile, which lie two apart, an array each."""
+    span = rows.shape[axis] - 2
     first, second, third, fourth = (
-        lax.slice_in_dim(rows, start, start + last - 1, 2, axis) for start in range(4)
+        lax.slice_in_dim(rows, start, start + span - 1, 2, axis) for start in range(4)
     )
     return [first - third, second + third, third - second, second - fourth]
 
 
 def _sums(products: Any) -> list[Any]:
-    """Return the two outputs of four products, which lie along the first axis."""
+    """Return both rows that come out of each tile, of four products along the first axis."""
     first, second, third, fourth = products
     return [first + second + third, second - third - fourth]
