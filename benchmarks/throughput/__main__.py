@@ -10,9 +10,10 @@ pruned copies in PyTorch. There, a sub-network at full size is the network with 
 that masks cost nothing; copies are prepared untimed, images lie in the layout that is fastest.
 
 All ways must give the same logits before anything is timed. They are then timed in one process, in
-turns; told are medians, FLOPs needed and executed, and the share that they are of the machine's own
-rate of matrix products. On a CPU a device for each core shares the population out as well,
-as `JAX_NUM_CPU_DEVICES` has it. Writes `results/throughput.json`.
+turns; told are medians, FLOPs needed and executed, and rates beside the machine's own of matrix
+products: of FLOPs needed at own widths, else of all. They are those of plain sums, so that fewer
+multiplications may come to more than 100 %. On a CPU a device for each core shares the population
+out as well, as `JAX_NUM_CPU_DEVICES` has it. Writes `results/throughput.json`.
 """
 
 import argparse

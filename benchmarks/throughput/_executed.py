@@ -16,6 +16,9 @@ def executed(function: Callable[..., Any], *given: Any) -> float:
 
     Where branches are for platforms, the one for any platform is counted: however a convolution is
     taken, it counts as the plain sum.
+
+    Raises:
+      NotImplementedError: there is a loop, or another program within, which is not followed.
     """
     program = jax.make_jaxpr(function)(*given)
     return _run(program, jax.tree.leaves(given))[1]
@@ -47,6 +50,8 @@ def _step(equation: Any, arrays: Sequence[Any]) -> tuple[list[Any], float]:
         return _run(branches[int(np.clip(arrays[0], 0, len(branches) - 1))], arrays[1:])
     if name in CALLS:
         return _run(params[CALLS[name]], arrays)
+    if any(hasattr(getattr(one, "jaxpr", one), "eqns") for one in params.values()):
+        raise NotImplementedError(f"what {name} runs inside is not counted")
     out = equation.primitive.bind(*arrays, **params)
     return out if equation.primitive.multiple_results else [out], _flops(equation)
 

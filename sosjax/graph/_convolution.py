@@ -63,11 +63,9 @@ def _convolved(images: Any, kernel: Any, **how: Any) -> Any:
     return lax.conv_general_dilated(images, kernel, dimension_numbers=numbers, **how)
 
 
-def _dense(images: Any, kernel: Any, **how: Any) -> Any:
-    """Convolve without dilation."""
-    plain = partial(_convolved, **how)
-    strides, padding = how.pop("window_strides"), how.pop("padding")
-    if not is_worth(images, kernel, strides, padding):
+def _undilated(images: Any, kernel: Any, window_strides: Any, padding: Any, **how: Any) -> Any:
+    plain = partial(_convolved, window_strides=window_strides, padding=padding, **how)
+    if not is_worth(images, kernel, window_strides, padding):
         return plain(images, kernel)
     fewer = partial(winograd, padding=padding, **how)
     return lax.platform_dependent(images, kernel, cpu=fewer, default=plain)
@@ -76,7 +74,7 @@ def _dense(images: Any, kernel: Any, **how: Any) -> Any:
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def convolution(how: tuple[tuple[str, Any], ...], images: Any, kernel: Any) -> Any:
     """Convolve images [B, ..., C] with a kernel [..., C, D]."""
-    return _dense(images, kernel, **dict(how))
+    return _undilated(images, kernel, **dict(how))
 
 
 def _forward(how: Any, images: Any, kernel: Any) -> tuple[Any, tuple[Any, Any]]:
@@ -97,7 +95,7 @@ def _backward(how: Any, kept: tuple[Any, Any], slope: Any) -> tuple[Any, Any]:
     turned = lax.rev(kernel, tuple(range(kernel.ndim - 2))).swapaxes(-1, -2)
     ones = (1,) * len(strides)
     if tuple(strides) == ones:
-        to_images = _dense(slope, turned, window_strides=ones, padding=pads, **options)
+        to_images = _undilated(slope, turned, window_strides=ones, padding=pads, **options)
     else:
         to_images = _convolved(
             slope, turned, window_strides=ones, padding=pads, lhs_dilation=strides, **options
