@@ -96,8 +96,7 @@ def stretch_of(
     inside = {number for one in own for number in one.writes}
     if not own or not all(_alike(one) for one in own) or _returns(equations, own):
         return None
-    touched = {n for one in own for n in numbers_of(one) if units.touches(n, group)}
-    places = {number: units.places(number, group) for number in touched}
+    places = _places(units, own, group)
     if None in places.values():
         return None
     reads = tuple(dict.fromkeys(n for one in own for n in one.reads if n not in inside))
@@ -108,13 +107,22 @@ def stretch_of(
     # To gather data and to spread them takes longer than it saves.
     if units.held and any(units.is_data(n) and places.get(n) for n in (*reads, *writes)):
         return None
-    return _stretch(units, own, reads, writes, group, widths)
+    return _stretch(units, own, places, reads, writes, group, widths)
 
 
 def single(units: UnitMap, equation: Equation, group: int, widths: Sequence[int]) -> Stretch:
     """Return one equation as a stretch of a group whose units come in order; see `is_stream`."""
     reads = tuple(dict.fromkeys(equation.reads))
-    return _stretch(units, [equation], reads, equation.writes, group, widths)
+    places = _places(units, [equation], group)
+    return _stretch(units, [equation], places, reads, equation.writes, group, widths)
+
+
+def _places(
+    units: UnitMap, own: Sequence[Equation], group: int
+) -> dict[int, dict[int, Places] | None]:
+    """Return where a group's units lie in each value of some equations that has them."""
+    touched = {n for one in own for n in numbers_of(one) if units.touches(n, group)}
+    return {number: units.places(number, group) for number in touched}
 
 
 def is_stream(units: UnitMap, equations: Sequence[Equation], group: int) -> bool:
@@ -126,18 +134,18 @@ def is_stream(units: UnitMap, equations: Sequence[Equation], group: int) -> bool
     own = units.touching(equations, group)
     if not own or not all(_alike(one) for one in own) or not _returns(equations, own):
         return False
-    touched = {n for one in own for n in numbers_of(one) if units.touches(n, group)}
-    places = {number: units.places(number, group) for number in touched}
-    if None in places.values() or not touched.isdisjoint(units.network.program.constants):
+    places = _places(units, own, group)
+    if None in places.values() or not places.keys().isdisjoint(units.network.program.constants):
         return False
     # Of data as few as are kept lie in front, or to gather them would take longer than it saves.
     data = [found for number, found in places.items() if units.is_data(number)]
-    return all((own.index.shape[1] == 1) for found in data for own in (found or {}).values())
+    return all(own.index.shape[1] == 1 for found in data for own in (found or {}).values())
 
 
 def _stretch(
     units: UnitMap,
     own: Sequence[Equation],
+    places: Mapping[int, dict[int, Places] | None],
     reads: tuple[int, ...],
     writes: tuple[int, ...],
     group: int,
@@ -153,8 +161,6 @@ def _stretch(
 
     size = units.sizes[group]
     regions = {size: Region(reads, writes, tuple(own))} | {one: region(one) for one in widths}
-    touched = {n for one in own for n in numbers_of(one)}
-    places = {number: units.places(number, group) for number in touched}
     known = {number: found for number, found in places.items() if found}
     return Stretch(group, size, reads, writes, known, regions)
 
