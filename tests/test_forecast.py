@@ -12,7 +12,7 @@ from pymoo.indicators.hv import HV
 from scipy.linalg import cho_factor, cho_solve
 
 from sosjax.pareto import nondominated
-from sosjax.recover._forecast import LEVEL, covariance, forecast
+from sosjax.recover._forecast import LEVEL, covariance, forecast, steadied
 from sosjax.recover._promise import MARGIN, promising
 from sosjax.recover._seeking import aimed, genes_of, ratios_of, seek
 from sosjax.search._found import settings_of
@@ -20,18 +20,18 @@ from sosjax.search._problem import Problem
 
 
 def drawn(count=40, genes=3, tasks=2, seed=0):
-    """Draw genes, tasks and errors that fall with the first gene."""
+    """Draw genes, tasks, errors that fall with the first gene, losses and counts of examples."""
     rng = np.random.default_rng(seed)
     rows = rng.random((count, genes))
     numbers = np.arange(count) % tasks
     errors = 0.5 * np.exp(-2 * rows[:, 0]) * (1 + 0.3 * numbers)
-    return rows, numbers, errors, np.full(count, 1000)
+    return rows, numbers, errors, 3 * errors**2, np.full(count, 1000)
 
 
 def test_mean_and_deviation_are_those_of_a_gaussian_process():
     """By Cholesky in float64, with the covariance written out entry by entry."""
-    rows, numbers, errors, examples = drawn()
-    found = forecast(rows, numbers, errors, examples)
+    rows, numbers, errors, losses, examples = drawn()
+    found = forecast(rows, numbers, errors, losses, examples)
     shape = found.shape
 
     def between(one, other, same):
@@ -46,16 +46,15 @@ def test_mean_and_deviation_are_those_of_a_gaussian_process():
             for i in range(count)
         ]
     )
-    shares = errors + 0.5 / examples
-    noise = (1 - shares) / (shares * examples) + 1e-4
-    levels = np.array([np.log(shares)[numbers == task].mean() for task in (0, 1)])
-    factor = cho_factor(full + np.diag(noise))
+    logs, noise = steadied(numbers, errors, losses, examples)
+    levels = np.array([logs[numbers == task].mean() for task in (0, 1)])
+    factor = cho_factor(full + np.diag(shape.noise * noise + 1e-4))
     new = np.random.default_rng(1).random((5, 3))
     for task in (0, 1):
         toward = np.array(
             [[between(one, rows[j], numbers[j] == task) for j in range(count)] for one in new]
         )
-        mean = toward @ cho_solve(factor, np.log(shares) - levels[numbers])
+        mean = toward @ cho_solve(factor, logs - levels[numbers])
         own = np.array([between(one, one, True) for one in new])
         variance = own - (toward * cho_solve(factor, toward.T).T).sum(1)
         told, deviation = found(jnp.asarray(new, jnp.float32), task)
@@ -63,26 +62,49 @@ def test_mean_and_deviation_are_those_of_a_gaussian_process():
         np.testing.assert_allclose(deviation, np.sqrt(variance), atol=5e-3)
 
 
+def test_half_of_what_is_learnt_from_is_the_loss():
+    """A line through the logarithms of a task turns losses into errors."""
+    _, numbers, errors, _, examples = drawn()
+    noise = np.random.default_rng(3).normal(size=(2, 40))
+    noisy, losses = errors * np.exp(0.1 * noise[0]), 2 * errors**1.5 * np.exp(0.05 * noise[1])
+    logs, variance = steadied(numbers, noisy, losses, examples)
+    shares = noisy + 0.5 / examples
+    np.testing.assert_allclose(variance, (1 - shares) / shares / 1000)
+    for task in (0, 1):
+        own = numbers == task
+        said = np.polyval(np.polyfit(np.log(losses[own]), np.log(shares[own]), 1), np.log(losses))
+        np.testing.assert_allclose(logs[own], (np.log(shares) + said)[own] / 2, rtol=1e-6)
+    truth = np.log(errors)
+    assert np.abs(logs - truth).mean() < 0.75 * np.abs(np.log(noisy) - truth).mean()
+
+
+def test_losses_that_are_all_alike_say_nothing():
+    _, numbers, errors, _, examples = drawn()
+    logs, _ = steadied(numbers, errors, np.ones(40), examples)
+    assert np.isfinite(logs).all()
+    assert np.corrcoef(logs, np.log(errors))[0, 1] > 0.9
+
+
 def test_one_task_learns_from_another():
     """What a gene is worth was seen on the other task alone."""
-    rows, _, errors, examples = drawn()
+    rows, _, errors, losses, examples = drawn()
     numbers = np.where(np.arange(40) < 2, 1, 0)
-    found = forecast(rows, numbers, errors, examples)
+    found = forecast(rows, numbers, errors, losses, examples)
     low, high = jnp.full((1, 3), 0.5).at[0, 0].set(0.1), jnp.full((1, 3), 0.5).at[0, 0].set(0.9)
     assert found(high, 1)[0][0] < found(low, 1)[0][0] - 0.5
 
 
 def test_what_nobody_tried_is_doubtful():
-    rows, numbers, errors, examples = drawn()
+    rows, numbers, errors, losses, examples = drawn()
     rows[:, 1] *= 0.1
-    found = forecast(rows, numbers, errors, examples)
+    found = forecast(rows, numbers, errors, losses, examples)
     near, far = jnp.asarray([[0.5, 0.05, 0.5]]), jnp.asarray([[0.5, 0.95, 0.5]])
     assert found(far, 0)[1][0] > 2 * found(near, 0)[1][0]
 
 
 def test_no_error_at_all_is_no_infinity():
-    rows, numbers, errors, examples = drawn()
-    found = forecast(rows, numbers, errors * 0, examples)
+    rows, numbers, errors, losses, examples = drawn()
+    found = forecast(rows, numbers, errors * 0, losses, examples)
     assert all(np.isfinite(one).all() for one in found(jnp.asarray(rows, jnp.float32), 0))
 
 
@@ -140,7 +162,7 @@ def test_what_matters_is_kept(group):
     rng = np.random.default_rng(0)
     rows = rng.random((60, encoding.dimensions))
     errors = 0.5 * np.exp(-3 * rows[:, group])
-    told = forecast(rows, np.arange(60) % 2, errors, np.full(60, 2000))
+    told = forecast(rows, np.arange(60) % 2, errors, errors, np.full(60, 2000))
     known = jnp.asarray(rows[:8])[None].repeat(2, 0)
     genotypes, objectives = seek(problem(), aimed(problem(), told, 0.0, 1e-6), known, 0)
     for task in (0, 1):
@@ -157,7 +179,8 @@ def test_caution_and_sizes_that_are_worth_nothing():
     encoding = ratios_of(problem())
     rng = np.random.default_rng(0)
     rows = rng.random((30, encoding.dimensions))
-    told = forecast(rows, np.arange(30) % 2, rng.random(30) / 2, np.full(30, 2000))
+    errors = rng.random(30) / 2
+    told = forecast(rows, np.arange(30) % 2, errors, errors, np.full(30, 2000))
     kept = encoding.kept(jnp.asarray(rng.random((9, encoding.dimensions)), jnp.float32))
     for task in (0, 1):
         mean, deviation = told(genes_of(encoding, kept, jnp), task)

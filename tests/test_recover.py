@@ -99,7 +99,8 @@ def test_the_front_is_of_errors_held_against_those_of_others():
     encoding = ratios_of(problem())
     genes = genes_of(encoding, np.array([trial.member.scores.kept for trial in trials]))
     tasks = np.array([trial.task for trial in trials])
-    told = forecast(genes, tasks, np.array(plain), counts(problem().validation)[tasks])
+    losses = np.array([trial.healed.loss for trial in trials])
+    told = forecast(genes, tasks, np.array(plain), losses, counts(problem().validation)[tasks])
     errors = averaged(problem(), trials, once)
     for row, (own, task) in enumerate(zip(genes, tasks.tolist(), strict=True)):
         assert errors[row] == pytest.approx(
@@ -289,6 +290,7 @@ def test_an_interrupted_recovery_goes_on_to_the_same_result(after, tmp_path, mon
 
     with monkeypatch.context() as patch:
         patch.setattr(_heal, "save_checkpoint", killed)
+        patch.setattr(_heal, "SECONDS", 0.0)
         with pytest.raises(Killed):
             recover(*arguments, folder=folder)
     again = recover(*arguments, folder=folder)

@@ -120,7 +120,7 @@ def text(folder: Path | None = None, weights: Path | None = None) -> Flagship:
         data=None,
         tasks=tuple(task_of(one, folder, tokenizer, scale) for one in TEXTS),
         settings=replace(scale.settings, generations=7),
-        recovery=replace(scale.recovery, rounds=2, further=4),
+        recovery=replace(scale.recovery, rounds=3, further=6),
         cost="flops",
         members=5,
         search_seconds=300.0,

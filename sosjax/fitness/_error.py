@@ -29,6 +29,25 @@ def error_rate(
     return jnp.where(finite, (wrong * rows).sum() / rows.sum(), jnp.inf)
 
 
+def entropy(
+    logits: Float[Array, "B C"],
+    targets: Float[Array, "B C"],
+    valid: Bool[Array, " C"],
+    real: Float[Array, " B"] | None = None,
+) -> Float[Array, ""]:
+    """Return the mean cross-entropy of the rows among the valid classes, in nats.
+
+    Args:
+      logits: of every class.
+      targets: one-hot rows.
+      valid: which classes the task has.
+      real: as for `error_rate`.
+    """
+    rows = jnp.ones(len(logits)) if real is None else real
+    nats = optax.softmax_cross_entropy(jnp.where(valid, logits, -1e9), targets)
+    return (nats * rows).sum() / rows.sum()
+
+
 def unexplained(
     values: Float[Array, "B C"],
     targets: Float[Array, "B C"],

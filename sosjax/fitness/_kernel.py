@@ -1,6 +1,6 @@
 """The one fitness kernel: genotypes of all tasks -> masks -> costs, weights shared."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, final
@@ -20,10 +20,11 @@ from ..space._importance import MEASURED, ranking
 from ..tasks._dataset import KINDS
 from ._batch import TaskBatch
 from ._compensation import compensated, task_moments
-from ._divergence import as_shares, divergence, token_divergence
-from ._error import cross_entropy, error_rate, finite_share, unexplained
+from ._divergence import as_shares, divergence
+from ._error import cross_entropy, entropy, error_rate, unexplained
 from ._rankings import task_scores
 from ._ridge import RidgeHead, ridge_head
+from ._token_error import SENTENCES, token_judged
 
 JUDGEMENTS = ("error", "divergence")
 OBJECTIVES = ("error", *COSTS, "divergence", LATENCY)
@@ -33,8 +34,6 @@ PENALTIES = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Ridge penalties that a head without rows of the network's own is fitted with."""
 ROWS = 256
 """Examples that go through the network side by side where they do not depend on each other."""
-SENTENCES = 8
-"""The same for networks to tokens, whose outputs are large."""
 CHUNK = 8
 """Sub-networks side by side on an accelerator, if nothing was said or found out."""
 
@@ -77,6 +76,7 @@ class Kernel:
       compare: whether candidates are compared with the whole network, by divergence.
       chunk: candidates side by side on an accelerator: more is faster and takes more memory. A CPU
         takes them one at a time, which is faster there (a folded batch falls out of the caches).
+      whole: whether nothing is ever removed, so that there is no width of one's own to run at.
     """
 
     graph: Subject
@@ -87,6 +87,7 @@ class Kernel:
     penalty: float = 0.05
     compare: bool = False
     chunk: int = CHUNK
+    whole: bool = False
 
     def __post_init__(self) -> None:
         require_known("search.fitness", self.mode, MODES)
@@ -98,12 +99,19 @@ class Kernel:
     def lanes(self) -> int | None:
         """Candidates side by side on this backend; `None`: one after the other.
 
-        So it is on a CPU: every candidate runs the same arithmetic whatever the chunk, and the
-        sets do not depend on it; an axis of length one would only take time to compile. Side by
-        side, sums are taken in another order, and an example whose two best logits differ in the
-        last bit may change sides.
+        So it is on a CPU, where the sets do not depend on the chunk. Side by side, sums are taken
+        in another order: an example whose two best logits differ in the last bit may change sides.
         """
         return None if jax.default_backend() == "cpu" else self.chunk
+
+    @property
+    def narrow(self) -> bool:
+        """Whether candidates run at their own width."""
+        return self.lanes is None and not self.whole
+
+    @property
+    def _token_judged(self) -> Callable[..., tuple[Array, Array]]:
+        return partial(token_judged, self.graph, self.narrow, self.compare)
 
     def solved(self, params: Any, batch: TaskBatch) -> TaskBatch:
         """Solve a head for the whole network on every task's examples, and say how it was fitted.
@@ -140,8 +148,7 @@ class Kernel:
         weights = jnp.ones(len(task.inputs)) if task.real is None else task.real
         if self.kind == "tokens":
             weights = weights[:, None] * (task.targets >= 0)
-        chunk = self.side_by_side // 4
-        return task_moments(self.graph, params, task.inputs, weights, chunk, key)
+        return task_moments(self.graph, params, task.inputs, weights, self.side_by_side // 4, key)
 
     def jacks(self, params: Any, batch: TaskBatch) -> Array | None:
         """Return what the whole network says of the examples, judged as candidates are."""
@@ -231,11 +238,30 @@ class Kernel:
           masks: of groups, and perhaps of blocks.
           carried: what it carries.
         """
-        params = with_leaves(params, named_leaves(params) | carried.statistics)
         if carried.head is None:
+            params = with_leaves(params, named_leaves(params) | carried.statistics)
             return self._token_judged(params, params, task, masks)[0]
+        return self._error(self.answers(params, task, masks, carried), task)
+
+    def marks(
+        self, params: Any, task: TaskBatch, masks: list[Array], carried: Calibrated
+    ) -> tuple[Array, Array]:
+        """Return the error, and the cross-entropy of classes, else the error again; see `error`."""
+        if self.kind != "classes":
+            error = self.error(params, task, masks, carried)
+            return error, error
+        outputs = self.answers(params, task, masks, carried)
+        return self._error(outputs, task), entropy(outputs, task.targets, task.valid, task.real)
+
+    def answers(
+        self, params: Any, task: TaskBatch, masks: list[Array], carried: Calibrated
+    ) -> Float[Array, "B *C"]:
+        """Return what a calibrated sub-network says of every example; see `error`."""
+        params = with_leaves(params, named_leaves(params) | carried.statistics)
         features, _ = self._features(params, task, masks, estimate=False)
-        return self._error(features @ carried.head.kernel + carried.head.bias, task)
+        if carried.head is None:
+            return features
+        return features @ carried.head.kernel + carried.head.bias
 
     def weights(
         self, params: Any, task: TaskBatch, masks: list[Bool[Array, " _size"]]
@@ -256,11 +282,7 @@ class Kernel:
         masks = [jnp.ones(size, bool) for size in self.graph.sizes]
 
         def one(task: TaskBatch) -> Array:
-            features, _ = self._features(params, task, masks, estimate=False)
-            if self.kind == "tokens":
-                return features
-            head = self._head(params, task)
-            return features @ head.kernel + head.bias
+            return self.answers(params, task, masks, self.untouched(params, task))
 
         return jax.lax.map(one, batch)
 
@@ -302,7 +324,7 @@ class Kernel:
         self, params: Any, task: TaskBatch, masks: list[Array], estimate: bool
     ) -> tuple[Array, dict[str, Array]]:
         """Return the features of all examples, in parts unless statistics need them together."""
-        narrow = self.lanes is None
+        narrow = self.narrow
         if estimate and self.graph.statistics:
             return self.graph.features(params, task.inputs, masks, True, task.real, narrow)
 
@@ -367,27 +389,6 @@ class Kernel:
             scale = jnp.maximum(jnp.diag(jnp.atleast_2d(scale)), 1e-12)
             return unexplained(outputs, task.jack, task.valid, scale, task.real)
         return divergence(task.jack, self._said(outputs, task), task.valid, task.real)
-
-    def _token_judged(
-        self, params: Any, adapted: Any, task: TaskBatch, masks: list[Array]
-    ) -> tuple[Array, Array]:
-        full, narrow = [jnp.ones_like(one) for one in masks], self.lanes is None
-
-        def one(row: tuple[Array, Array, Array]) -> tuple[Array, ...]:
-            inputs, tokens, weight = row
-            logits, _ = self.graph.features(adapted, inputs[None], masks, False, narrow=narrow)
-            nats, count = cross_entropy(logits[0], tokens)
-            if not self.compare:
-                return weight * nats, weight * count
-            wanted, _ = self.graph.features(params, inputs[None], full, False)
-            apart, equal = token_divergence(wanted[0], logits[0], tokens)
-            return weight * nats, weight * count, weight * apart, weight * equal
-
-        weights = jnp.ones(len(task.inputs)) if task.real is None else task.real
-        rows = (task.inputs, task.targets, weights)
-        nats, counts, *apart = jax.lax.map(one, rows, batch_size=SENTENCES)
-        error = finite_share(nats.sum(), counts.sum())
-        return error, finite_share(*(one.sum() for one in apart)) if apart else jnp.zeros(())
 
     def _with_costs(self, error: Array, apart: Array, task: TaskBatch, masks: list[Array]) -> Array:
         kept = jnp.stack([mask.sum() for mask in masks])

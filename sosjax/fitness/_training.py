@@ -125,13 +125,13 @@ class Trainer:
 
         return jax.lax.scan(step, learner, order)
 
-    def error(self, params: Any, task: TaskBatch) -> Float[Array, ""]:
-        """Return the error on a task's examples, as a search counts it."""
-        kernel = Kernel(self.graph, Ratios(self.graph.sizes), "raw", self.kind)
+    def marks(self, params: Any, task: TaskBatch) -> tuple[Array, Array]:
+        """Return `Kernel.marks` of a task's examples."""
+        kernel = Kernel(self.graph, Ratios(self.graph.sizes), "raw", self.kind, whole=True)
         leaves, head = named_leaves(params), self.graph.head
         own = None if head is None else RidgeHead(leaves[head.kernel], leaves[head.bias])
         full = [jnp.ones(size, bool) for size in self.graph.sizes]
-        return kernel.error(params, task, full, Calibrated({}, own))
+        return kernel.marks(params, task, full, Calibrated({}, own))
 
     def _outputs(self, params: Any, inputs: Array, estimate: bool = False) -> Array:
         full = [jnp.ones(size, bool) for size in self.graph.sizes]

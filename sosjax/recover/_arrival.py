@@ -21,10 +21,13 @@ from ._sharpness import ROWS, sharpness
 from ._ward import Ward
 
 
-def arrived(problem: Problem, ward: Ward, cases: Sequence[Case]) -> tuple[list[Case], list[float]]:
-    """Return sub-networks with heads whose outputs are log odds, and their validation errors.
+def arrived(
+    problem: Problem, ward: Ward, cases: Sequence[Case]
+) -> tuple[list[Case], list[tuple[float, float]]]:
+    """Return sub-networks with heads whose outputs are log odds, and their marks.
 
-    One program serves all: in the arrays of its bucket, each would cost a compilation more.
+    Marks are validation errors and losses. One program serves all: in the arrays of its bucket,
+    each would cost a compilation more.
 
     Args:
       problem: the network.
@@ -34,14 +37,14 @@ def arrived(problem: Problem, ward: Ward, cases: Sequence[Case]) -> tuple[list[C
     sharpens = problem.kind == "classes" and problem.jat.graph.head is not None
     batches = ward.lessons.task, ward.validation
     outputs = ward.validation.valid.shape[1]
-    found, errors = [], []
+    found, marks = [], []
     for case in cases:
         number = jnp.int32(case.task)
         own = evaluated(problem, case, outputs)
-        error, factor = _judged(problem.kernel, sharpens, batches, number, *own)
+        error, loss, factor = _judged(problem.kernel, sharpens, batches, number, *own)
         found.append(replace(case, sharpness=float(factor)))
-        errors.append(float(error))
-    return found, errors
+        marks.append((float(error), float(loss)))
+    return found, marks
 
 
 def evaluated(problem: Problem, case: Case, outputs: int) -> tuple[Any, list[Array], Calibrated]:
@@ -75,13 +78,15 @@ def _judged(
     params: Any,
     masks: list[Array],
     own: Calibrated,
-) -> tuple[Array, Array]:
-    """Return a sub-network's validation error, and how sharp its outputs are on search data."""
+) -> tuple[Array, Array, Array]:
+    """Return a sub-network's validation error and loss, and how sharp its outputs are."""
     task, validation = (batch.task(number) for batch in batches)
-    error = kernel.error(params, validation, masks, own)
     if not sharpens:
-        return error, jnp.ones(())
+        return *kernel.marks(params, validation, masks, own), jnp.ones(())
     assert own.head is not None
     features, _ = kernel.graph.features(params, task.inputs[:ROWS], masks, False)
     outputs = features @ own.head.kernel + own.head.bias
-    return error, sharpness(outputs, task.targets, task.valid, task.real)
+    factor = sharpness(outputs, task.targets, task.valid, task.real)
+    # Training sets out from log odds.
+    own = own._replace(head=jax.tree.map(lambda leaf: factor * leaf, own.head))
+    return *kernel.marks(params, validation, masks, own), factor

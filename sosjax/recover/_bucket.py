@@ -14,8 +14,8 @@ from ..graph._subject import Subject, subject
 from ..models._jat import Jat
 from ._case import kept_of
 
-COMPILING = 1.5e11
-"""FLOPs that take as long as compiling a program: about five seconds on two cores."""
+COMPILING = 3e11
+"""FLOPs that take as long as compiling a program: about five seconds of a core."""
 
 Masks = tuple[np.ndarray, ...]
 

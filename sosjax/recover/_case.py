@@ -73,6 +73,7 @@ class Healed:
       lost: whether its numbers went beyond all bounds.
       before: validation error as it came.
       after: validation error of the best epoch.
+      loss: validation loss of the best epoch: of classes the cross-entropy in nats, else the error.
     """
 
     weights: dict[str, np.ndarray]
@@ -80,3 +81,4 @@ class Healed:
     lost: bool
     before: float
     after: float
+    loss: float

@@ -13,6 +13,7 @@ LENGTHS = (0.15, 0.3, 0.6)
 BENDS = (0.03, 0.1, 0.3, 1.0)
 SLOPES = (1.0, 4.0)
 COMMON = (0.5, 0.8, 0.95)
+NOISES = (0.1, 0.3, 1.0)
 LEVEL = 0.5
 """The variance of a task's level around the mean of its log errors."""
 
@@ -25,12 +26,15 @@ class Shape(NamedTuple):
       bend: the variance of what is not linear.
       slope: the variance of the slopes.
       common: the share that all tasks have in common.
+      noise: of the variance that errors of independent examples would have. Sub-networks are
+        judged on the same examples and err on the same ones, so that they are told apart better.
     """
 
     length: float
     bend: float
     slope: float
     common: float
+    noise: float
 
 
 @final
@@ -68,7 +72,11 @@ class Forecast:
 
 
 def forecast(
-    genes: np.ndarray, tasks: np.ndarray, errors: np.ndarray, examples: np.ndarray
+    genes: np.ndarray,
+    tasks: np.ndarray,
+    errors: np.ndarray,
+    losses: np.ndarray,
+    examples: np.ndarray,
 ) -> Forecast:
     """Fit a forecast; of a few shapes the likeliest is taken.
 
@@ -76,17 +84,17 @@ def forecast(
       genes: of the recovered sub-networks, [N, D] in [0, 1].
       tasks: the number of each one's task, [N]; every task has one.
       errors: validation error of each, in [0, 1].
+      losses: validation loss of each, not negative; of values and tokens it is the error.
       examples: how many validation examples each error is the mean of: it says how noisy it is.
     """
     genes = np.asarray(genes, np.float64)
-    # Half an example more: the logarithm of no error at all.
-    shares = np.clip(errors, 0, 1 - 0.5 / examples) + 0.5 / examples
-    logs, noise = np.log(shares), (1 - shares) / (shares * examples) + 1e-4
+    logs, noise = steadied(tasks, errors, losses, examples)
     levels = np.array([logs[tasks == task].mean() for task in range(tasks.max() + 1)])
     above = logs - levels[tasks]
     best, found = -np.inf, None
-    for shape in (Shape(*values) for values in product(LENGTHS, BENDS, SLOPES, COMMON)):
-        full = covariance(np, shape, genes, genes, tasks, tasks) + np.diag(noise)
+    for shape in (Shape(*values) for values in product(LENGTHS, BENDS, SLOPES, COMMON, NOISES)):
+        full = covariance(np, shape, genes, genes, tasks, tasks)
+        full += np.diag(shape.noise * noise + 1e-4)
         whitening = np.linalg.inv(np.linalg.cholesky(full))
         likelihood = np.log(np.diag(whitening)).sum() - 0.5 * ((whitening @ above) ** 2).sum()
         if likelihood > best:
@@ -96,6 +104,26 @@ def forecast(
     arrays = (genes, levels, whitening, whitening.T @ (whitening @ above))
     genes32, *others = (jnp.asarray(one, jnp.float32) for one in arrays)
     return Forecast(genes32, jnp.asarray(tasks), shape, *others)
+
+
+def steadied(
+    tasks: np.ndarray, errors: np.ndarray, losses: np.ndarray, examples: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return log errors that are half of what the losses say, and their variance, [N] each.
+
+    The variance is that of independent examples. An error counts the wrong examples, a loss weighs
+    how wrong each example is: it tells sub-networks apart that err equally often. What it is in
+    errors is a line through those of a task.
+    """
+    # Half an example more: the logarithm of no error at all.
+    shares = np.clip(errors, 0, 1 - 0.5 / examples) + 0.5 / examples
+    logs, lines = np.log(shares), np.log(np.maximum(losses, 1e-9))
+    for task in np.unique(tasks):
+        own = tasks == task
+        apart = lines[own] - lines[own].mean()
+        slope = (apart * logs[own]).sum() / max((apart**2).sum(), 1e-9)
+        lines[own] = logs[own].mean() + slope * apart
+    return (logs + lines) / 2, (1 - shares) / (shares * examples)
 
 
 def covariance(

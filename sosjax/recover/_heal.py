@@ -24,6 +24,9 @@ from ._kept import load_healed, save_healed
 from ._ward import Ward, ward_of
 from ._workers import side_by_side
 
+SECONDS = 20.0
+"""Between checkpoints at least: one holds four times the weights of all that are trained."""
+
 
 def heal(
     problem: Problem,
@@ -48,7 +51,7 @@ def heal(
     """
     recovery = recovery.suited(problem.jat.graph)
     ward = ward_of(problem, recovery) if ward is None else ward
-    cases, errors = arrived(problem, ward, cases)
+    cases, came = arrived(problem, ward, cases)
     found: dict[int, Healed] = {}
     outputs = ward.lessons.task.valid.shape[1]
     examples = 3.0 * recovery.epochs * steps(ward.lessons.task, recovery) * recovery.batch
@@ -62,7 +65,7 @@ def heal(
         done = None if own_place is None else load_healed(own_place)
         if done is not None:
             return done
-        own, before = zip(*((cases[row], errors[row]) for row in bucket.rows), strict=True)
+        own, before = zip(*((cases[row], came[row]) for row in bucket.rows), strict=True)
         return _Bucketful(problem, ward, recovery, bucket, own, before).run(own_place, name, tell)
 
     for bucket, healed in zip(sorted_in, side_by_side(run, len(sorted_in), progress), strict=True):
@@ -80,10 +83,11 @@ class _Bucketful:
         recovery: Recovery,
         bucket: Bucket,
         cases: Sequence[Case],
-        before: Sequence[float],
+        before: Sequence[tuple[float, float]],
     ) -> None:
         self.problem, self.ward, self.recovery = problem, ward, recovery
-        self.bucket, self.cases, self.before = bucket, cases, np.array(before, np.float32)
+        self.bucket, self.cases = bucket, cases
+        self.before, self.losses = np.array(before, np.float32).T
         total = steps(ward.lessons.task, recovery) * recovery.epochs
         trainer = Trainer(bucket.graph, problem.kind, recovery, total)
         self.healing = Healing(trainer, recovery.patience, problem.kernel.lanes)
@@ -101,12 +105,13 @@ class _Bucketful:
 
     def run(self, place: Path | None, name: str, progress: Progress) -> list[Healed]:
         """Train from the newest checkpoint, or from the start, to the last epoch."""
-        start, keys = time.monotonic(), jax.random.key(self.recovery.seed)
+        start = written = time.monotonic()
+        keys = jax.random.key(self.recovery.seed)
         keys = jax.random.split(keys, len(self.cases))
-        first = jax.jit(self.healing.admit)(keys, self.params, self.before)
+        first = jax.jit(self.healing.admit)(keys, self.params, self.before, self.losses)
         patients, done = first, 0
         if place is not None:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            place.mkdir(parents=True, exist_ok=True)
             kept, warnings = load_checkpoint(place, (jnp.zeros((), jnp.int32), first))
             for warning in warnings:
                 progress({"event": f"{name}: {warning}", "warning": True})
@@ -118,8 +123,9 @@ class _Bucketful:
             done += 1
             members = self.there, self.tasks, self.paces
             patients = epoch(jnp.int32(done), patients, *members, order, self.ward)
-            if place is not None:
+            if place is not None and time.monotonic() - written >= SECONDS:
                 save_checkpoint(place, done, (jnp.int32(done), patients))
+                written = time.monotonic()
             error = float(np.asarray(patients.error).mean())
             text = f"recovering {name}: epoch {done} of {self.recovery.epochs}, mean validation "
             text += f"error {error:.4f} ({self.before.mean():.4f} before)"
@@ -159,6 +165,7 @@ class _Bucketful:
                     lost=bool(patients.lost[row]),
                     before=float(self.before[row]),
                     after=float(patients.error[row]),
+                    loss=float(patients.loss[row]),
                 )
             )
         return found

@@ -20,6 +20,7 @@ class Patient(NamedTuple):
       learner: as it is by now.
       best: its leaves after the best epoch; those it came with, if none was better.
       error: validation error of the best.
+      loss: validation loss of the best.
       epoch: the best; 0: before training.
       stale: epochs since.
       lost: whether a number was not finite.
@@ -28,6 +29,7 @@ class Patient(NamedTuple):
     learner: Learner
     best: Any
     error: Array
+    loss: Array
     epoch: Array
     stale: Array
     lost: Array
@@ -48,15 +50,15 @@ class Healing:
     patience: int
     lanes: int | None
 
-    def admit(self, keys: Array, params: Any, errors: Array) -> Patient:
-        """Return members [M] at the start, with their errors as they came."""
+    def admit(self, keys: Array, params: Any, errors: Array, losses: Array) -> Patient:
+        """Return members [M] at the start, with their errors and losses as they came."""
 
-        def one(key: Array, params: Any, error: Array) -> Patient:
+        def one(key: Array, params: Any, error: Array, loss: Array) -> Patient:
             zero = jnp.zeros((), jnp.int32)
             learner = self.trainer.learner(params, key)
-            return Patient(learner, params, error, zero, zero, ~jnp.isfinite(error))
+            return Patient(learner, params, error, loss, zero, zero, ~jnp.isfinite(error))
 
-        return jax.vmap(one)(keys, params, errors)
+        return jax.vmap(one)(keys, params, errors, losses)
 
     def epoch(
         self,
@@ -73,18 +75,19 @@ class Healing:
         def treated(patient: Patient, there: Any, task: Array, pace: Array) -> Patient:
             lesson, calibration, validation = jax.tree.map(lambda leaf: leaf[task], ward)
             order = orders[task]
-            learner, losses = self.trainer.study(patient.learner, there, lesson, order, pace)
+            learner, costs = self.trainer.study(patient.learner, there, lesson, order, pace)
             weights = self.trainer.weights(learner, there)
             graph = self.trainer.graph
             weights = graph.recalibrated(weights, calibration.inputs, calibration.real)
-            error = self.trainer.error(weights, validation)
+            error, loss = self.trainer.marks(weights, validation)
             better = error < patient.error
-            lost = ~jnp.isfinite(losses).all() | ~jnp.isfinite(error)
+            lost = ~jnp.isfinite(costs).all() | ~jnp.isfinite(error)
             best = jax.tree.map(lambda new, old: jnp.where(better, new, old), weights, patient.best)
             return patient._replace(
                 learner=learner,
                 best=best,
                 error=jnp.where(better, error, patient.error),
+                loss=jnp.where(better, loss, patient.loss),
                 epoch=jnp.where(better, number, patient.epoch),
                 stale=jnp.where(better, 0, patient.stale + 1),
                 lost=lost,

@@ -9,7 +9,7 @@ from ..models._weights import load_arrays, save_arrays
 from ._case import Healed
 
 NAME = "healed.safetensors"
-NUMBERS = ("epoch", "lost", "before", "after")
+NUMBERS = ("epoch", "lost", "before", "after", "loss")
 
 
 def save_healed(folder: Path, healed: Sequence[Healed]) -> None:

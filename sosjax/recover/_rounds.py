@@ -27,7 +27,7 @@ from ._ward import counts, ward_of
 CAUTION = 0.5
 """Deviations above the mean that an error is taken to be: far from what is known, nothing is."""
 LARGEST = 0.6
-"""The share of the parameters below which sub-networks are strewn: above, hardly any errs more."""
+"""The share of a cost below which sub-networks are strewn: above, hardly any errs more."""
 FOLDS = 10
 """Those of one fold are foretold from the other nine."""
 
@@ -115,9 +115,11 @@ def _foretold(problem: Problem, known: Sequence[Trial], asked: Sequence[Trial]) 
 def _learnt(problem: Problem, trials: Sequence[Trial]) -> Forecast:
     """Return a forecast from sub-networks that were recovered."""
     kept, tasks = _placed(trials)
-    errors = np.array([trial.healed.after for trial in trials])
+    errors, losses = (
+        np.array([getattr(trial.healed, name) for trial in trials]) for name in ("after", "loss")
+    )
     examples = counts(problem.validation)[tasks]
-    return forecast(genes_of(ratios_of(problem), kept), tasks, errors, examples)
+    return forecast(genes_of(ratios_of(problem), kept), tasks, errors, losses, examples)
 
 
 def _placed(trials: Sequence[Trial]) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +132,7 @@ def _strewn(problem: Problem, sets: SetOfSets, recovery: Recovery) -> list[tuple
     """Return members drawn at random, of sizes spread evenly on a log axis, with their tasks."""
     own = [[member.masks for member in task.members] for task in sets.tasks]
     wanted, shares = [recovery.further] * len(own), (recovery.smallest, LARGEST)
-    drawn = strewn(problem, own, wanted, recovery.seed, shares)
+    drawn = strewn(problem, own, wanted, recovery.seed, shares, problem.settings.costs[0])
     if not any(drawn):
         return []
     found = calibrated(problem, rows_of(drawn))

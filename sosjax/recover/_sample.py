@@ -49,15 +49,17 @@ def strewn(
     wanted: Sequence[int],
     seed: int,
     shares: tuple[float, float] = (0.0, 1.0),
+    cost: str = "parameters",
 ) -> list[list[Masks]]:
-    """Draw sub-networks for every task, evenly spread over the logarithm of parameters.
+    """Draw sub-networks for every task, evenly spread over the logarithm of a cost.
 
     Args:
       problem: the network, the encoding and its rankings.
       taken: for every task, what is not drawn again.
       wanted: for every task, how many; fewer where not as many are different.
       seed: of the draw.
-      shares: the least and the most of the whole network's parameters.
+      shares: the least and the most of the whole network's cost.
+      cost: the name of the cost.
     """
     shape = (len(taken), POOL * max(wanted))
     genotypes = problem.encoding.sample(jax.random.key(seed), shape[0] * shape[1], 0.0, 1.0)
@@ -67,8 +69,9 @@ def strewn(
     chosen = []
     for number, (own, count) in enumerate(zip(taken, wanted, strict=True)):
         rows = [tuple(mask[number, row] for mask in pool) for row in range(shape[1])]
-        dense = problem.whole[number]["parameters"]
-        sizes = _parameters(problem, number, rows).tolist()
+        dense = problem.whole[number][cost]
+        kept = np.array([kept_of(masks) for masks in rows])
+        sizes = np.asarray(problem.cost(number, kept)[cost], float).tolist()
         fresh = {
             key_of(masks): (masks, size)
             for masks, size in zip(rows, sizes, strict=True)
@@ -98,11 +101,6 @@ def stacked(chosen: Sequence[Sequence[Masks]]) -> list[Array]:
         jnp.asarray(np.stack([np.stack([masks[part] for masks in own]) for own in rows]), bool)
         for part in range(len(rows[0][0]))
     ]
-
-
-def _parameters(problem: Problem, number: int, found: Sequence[Masks]) -> np.ndarray:
-    kept = np.array([kept_of(masks) for masks in found])
-    return np.asarray(problem.cost(number, kept)["parameters"], float)
 
 
 def evenly(sizes: Sequence[float] | np.ndarray, count: int) -> list[int]:
