@@ -1,18 +1,21 @@
 """One seed: propose, choose on validation data, recover all alike, write down."""
 
+import copy
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sosjax import Member, Scores, SetOfSets
 from sosjax.search._problem import Problem
 
 from ._choice import chosen
 from ._flagship import BUDGETS, Flagship
-from ._methods import Proposals, Tell, proposals
+from ._methods import Tell, proposals, searched
 from ._numbers import FIRST, OURS, row_of
-from ._recovering import Picked, Tester, add_recovered, with_rounds
+from ._recovering import Tester, add_recovered, with_rounds
 
 
 def one_seed(flagship: Flagship, seed: int, folder: Path, tell: Tell) -> dict[str, Any]:
@@ -31,12 +34,7 @@ def one_seed(flagship: Flagship, seed: int, folder: Path, tell: Tell) -> dict[st
     problem = Problem(flagship.jat, flagship.data, flagship.tasks, flagship.settings)
     found = proposals(flagship, problem, scratch / "searches", tell)
     picked = {
-        method: [
-            own
-            if method in found.sized
-            else chosen(own, flagship.cost, getattr(jack, flagship.cost), BUDGETS, flagship.members)
-            for own, jack in zip(tasks, found.jacks, strict=True)
-        ]
+        method: tasks if method in found.sized else _picked(flagship, tasks, found.jacks)
         for method, tasks in found.members.items()
     }
     names = [task.name for task in flagship.tasks]
@@ -48,19 +46,56 @@ def one_seed(flagship: Flagship, seed: int, folder: Path, tell: Tell) -> dict[st
         "seconds": {"search": found.seconds, "recovery": {}},
     }
     tester = Tester(problem)
-    _add_ours(record, flagship, tester, found, picked, scratch, tell)
+    _add_ours(record, flagship, tester, found.sets, picked[OURS], scratch, tell)
     others = {method: tasks for method, tasks in picked.items() if method != OURS}
     add_recovered(record, flagship, tester, others, scratch / "others", tell)
     path.write_text(json.dumps(record, indent=1) + "\n")
     return record
 
 
+def renewed(known: dict[str, Any], flagship: Flagship, folder: Path, tell: Tell) -> dict[str, Any]:
+    """Return the record of a seed with the Set found and recovered again.
+
+    Args:
+      known: the record; its other methods stay as they are.
+      flagship: what is measured.
+      folder: where the search and checkpoints are kept.
+      tell: called with what was done.
+    """
+    seed = known["seed"]
+    path, scratch = folder / f"seed-{seed}.json", folder / f"seed-{seed}"
+    if path.exists():
+        return json.loads(path.read_text())
+    flagship = flagship.at(seed)
+    problem = Problem(flagship.jat, flagship.data, flagship.tasks, flagship.settings)
+    sets, seconds = searched(flagship, flagship.tasks, {}, scratch / "searches" / OURS)
+    tell(f"{OURS}: {seconds:.0f} s")
+    tasks = [list(task.members) for task in sets.tasks]
+    picked = _picked(flagship, tasks, [task.jack for task in sets.tasks])
+    record = copy.deepcopy(known)
+    record["seconds"]["search"][OURS] = seconds
+    _add_ours(record, flagship, Tester(problem), sets, picked, scratch, tell)
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def _picked(
+    flagship: Flagship, tasks: Sequence[Sequence[Member]], jacks: Sequence[Scores]
+) -> list[list[Member]]:
+    """Return what is recovered of a search's members, for each task."""
+    cost, most = flagship.cost, flagship.members
+    return [
+        chosen(own, cost, getattr(jack, cost), BUDGETS, most)
+        for own, jack in zip(tasks, jacks, strict=True)
+    ]
+
+
 def _add_ours(
     record: dict[str, Any],
     flagship: Flagship,
     tester: Tester,
-    found: Proposals,
-    picked: Picked,
+    sets: SetOfSets,
+    picked: Sequence[Sequence[Member]],
     scratch: Path,
     tell: Tell,
 ) -> None:
@@ -70,10 +105,9 @@ def _add_ours(
     """
     start = time.perf_counter()
     tasks = [
-        replace(task, members=tuple(own))
-        for task, own in zip(found.sets.tasks, picked[OURS], strict=True)
+        replace(task, members=tuple(own)) for task, own in zip(sets.tasks, picked, strict=True)
     ]
-    sets = replace(found.sets, tasks=tuple(tasks))
+    sets = replace(sets, tasks=tuple(tasks))
     first, every, count = with_rounds(flagship, tester, sets, scratch / "ours", tell)
     seconds, names = time.perf_counter() - start, [task.name for task in tasks]
     members, recoveries = record["members"], record["recoveries"]
