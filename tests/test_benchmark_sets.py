@@ -275,3 +275,10 @@ def test_seeds_are_added_to_a_record_of_the_same_settings_alone(tmp_path):
     path.write_text(json.dumps(wanted(flagship) | {"seeds": seeds}))
     assert recorded(path, flagship) == {3: seeds[0]}
     assert recorded(path, replace(flagship, members=flagship.members + 1)) == {}
+    older = wanted(flagship)
+    older["settings"] = {**older["settings"], "chunk": 8}
+    del older["settings"]["precision"]
+    path.write_text(json.dumps(older | {"seeds": seeds}))
+    assert recorded(path, flagship) == {3: seeds[0]}
+    half = replace(flagship.settings, precision="bfloat16")
+    assert recorded(path, replace(flagship, settings=half)) == {}

@@ -35,9 +35,11 @@ import re
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import jax
 
+from sosjax import Recovery, Settings
 from sosjax.fitness._kernel import MODES
 
 from ..record import RESULTS, record
@@ -118,6 +120,8 @@ def main() -> None:
 
     name = asked.name or f"sets_{flagship.name}{'_short' if asked.short else ''}"
     known = recorded(RESULTS / f"{name}.json", flagship) if asked.add or asked.renew else {}
+    if asked.renew and not set(range(asked.seeds)) <= set(known):
+        parser.error(f"--renew must find {asked.seeds} seeds of the same settings in {name}.json")
     for seed in range(asked.seeds):
         tell(f"seed {seed}{', as recorded' if seed in known else ''}")
         if seed in known:
@@ -173,12 +177,18 @@ def recorded(path: Path, flagship: Flagship) -> dict[int, dict]:
     if not path.exists():
         return {}
     content = json.loads(path.read_text())
-    asked = json.loads(json.dumps(wanted(flagship)))
-    same = all(content[key] == value for key, value in asked.items())
+    # What a record of an earlier version does not name had its default.
+    own = {"settings": Settings, "recovery": Recovery}
+    known = content | {name: asdict(of(**content[name])) for name, of in own.items()}
+    asked = wanted(flagship)
+    for one in (known, asked):
+        one["settings"] |= {"chunk": None}  # changes no result on a CPU
+    known, asked = (json.loads(json.dumps(one)) for one in (known, asked))
+    same = all(known[key] == value for key, value in asked.items())
     return {one["seed"]: one for one in content["seeds"]} if same else {}
 
 
-def wanted(flagship: Flagship) -> dict[str, object]:
+def wanted(flagship: Flagship) -> dict[str, Any]:
     """Return what a record says of what was asked."""
     return {
         "network": flagship.jat.name,
