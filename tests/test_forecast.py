@@ -1,5 +1,6 @@
 """What recovery will make of a sub-network: the forecast, and who is sought by it."""
 
+from dataclasses import replace
 from functools import cache
 
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from scipy.linalg import cho_factor, cho_solve
 from sosjax.pareto import nondominated
 from sosjax.recover._forecast import LEVEL, covariance, forecast, steadied
 from sosjax.recover._promise import MARGIN, promising
-from sosjax.recover._seeking import aimed, genes_of, ratios_of, seek
+from sosjax.recover._seeking import aimed, genes_of, ratios_of, seek, traits_of
 from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
 
@@ -48,7 +49,7 @@ def test_mean_and_deviation_are_those_of_a_gaussian_process():
     )
     logs, noise = steadied(numbers, errors, losses, examples)
     levels = np.array([logs[numbers == task].mean() for task in (0, 1)])
-    factor = cho_factor(full + np.diag(shape.noise * noise + 1e-4))
+    factor = cho_factor(full + np.diag(noise + 1e-4))
     new = np.random.default_rng(1).random((5, 3))
     for task in (0, 1):
         toward = np.array(
@@ -146,6 +147,24 @@ def test_what_is_beaten_promises_nothing():
 @cache
 def problem():
     return Problem(network(), make_data(), TASKS, settings_of(found()))
+
+
+def test_units_of_a_block_that_is_gone_tell_nothing():
+    """As they cost nothing."""
+    deep = Problem(network(), make_data(), TASKS, replace(settings_of(found()), depth=True))
+    groups, blocks = len(deep.encoding.sizes), deep.encoding.blocks
+    assert blocks > 0
+    inside = 0
+    for block in range(groups, groups + blocks):
+        gone = np.array(deep.mask_sizes)
+        gone[block] = 0
+        for group in range(groups):
+            fewer = gone.copy()
+            fewer[group] = 1
+            alike = np.array_equal(traits_of(deep, gone), traits_of(deep, fewer))
+            assert alike == (deep.cost(0, gone) == deep.cost(0, fewer))
+            inside += alike
+    assert inside > 0
 
 
 def test_genes_and_counts_are_each_other():

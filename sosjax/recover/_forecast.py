@@ -13,7 +13,6 @@ LENGTHS = (0.15, 0.3, 0.6)
 BENDS = (0.03, 0.1, 0.3, 1.0)
 SLOPES = (1.0, 4.0)
 COMMON = (0.5, 0.8, 0.95)
-NOISES = (0.1, 0.3, 1.0)
 LEVEL = 0.5
 """The variance of a task's level around the mean of its log errors."""
 
@@ -26,15 +25,12 @@ class Shape(NamedTuple):
       bend: the variance of what is not linear.
       slope: the variance of the slopes.
       common: the share that all tasks have in common.
-      noise: of the variance that errors of independent examples would have. Sub-networks are
-        judged on the same examples and err on the same ones, so that they are told apart better.
     """
 
     length: float
     bend: float
     slope: float
     common: float
-    noise: float
 
 
 @final
@@ -92,9 +88,8 @@ def forecast(
     levels = np.array([logs[tasks == task].mean() for task in range(tasks.max() + 1)])
     above = logs - levels[tasks]
     best, found = -np.inf, None
-    for shape in (Shape(*values) for values in product(LENGTHS, BENDS, SLOPES, COMMON, NOISES)):
-        full = covariance(np, shape, genes, genes, tasks, tasks)
-        full += np.diag(shape.noise * noise + 1e-4)
+    for shape in (Shape(*values) for values in product(LENGTHS, BENDS, SLOPES, COMMON)):
+        full = covariance(np, shape, genes, genes, tasks, tasks) + np.diag(noise + 1e-4)
         whitening = np.linalg.inv(np.linalg.cholesky(full))
         likelihood = np.log(np.diag(whitening)).sum() - 0.5 * ((whitening @ above) ** 2).sum()
         if likelihood > best:
@@ -109,11 +104,11 @@ def forecast(
 def steadied(
     tasks: np.ndarray, errors: np.ndarray, losses: np.ndarray, examples: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return log errors that are half of what the losses say, and their variance, [N] each.
+    """Return log errors that are half of what the losses say, and their noise, [N] each.
 
-    The variance is that of independent examples. An error counts the wrong examples, a loss weighs
-    how wrong each example is: it tells sub-networks apart that err equally often. What it is in
-    errors is a line through those of a task.
+    The noise is the binomial variance; a smaller one that was fitted foretold worse. An error
+    counts the wrong examples, a loss weighs how wrong each example is: it tells sub-networks apart
+    that err equally often. What it is in errors is a line through those of a task.
     """
     # Half an example more: the logarithm of no error at all.
     shares = np.clip(errors, 0, 1 - 0.5 / examples) + 0.5 / examples

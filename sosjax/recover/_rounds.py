@@ -20,7 +20,7 @@ from ._forecast import Forecast, forecast
 from ._heal import heal
 from ._promise import promising
 from ._sample import rows_of, strewn
-from ._seeking import aimed, genes_of, ratios_of, seek
+from ._seeking import aimed, genes_of, ratios_of, seek, traits_of
 from ._trial import Trial, by_task, unbeaten
 from ._ward import counts, ward_of
 
@@ -106,7 +106,7 @@ def unseen(problem: Problem, trials: Sequence[Trial]) -> np.ndarray:
 def _foretold(problem: Problem, known: Sequence[Trial], asked: Sequence[Trial]) -> np.ndarray:
     """Return the validation errors of some that a forecast learnt from others foretells, [N]."""
     found, (kept, tasks) = _learnt(problem, known), _placed(asked)
-    genes, errors = jnp.asarray(genes_of(ratios_of(problem), kept), jnp.float32), []
+    genes, errors = jnp.asarray(traits_of(problem, kept), jnp.float32), []
     for task in range(len(problem.tasks)):
         errors.append(np.exp(found(genes, task)[0]))
     return np.stack(errors)[tasks, np.arange(len(tasks))]
@@ -119,7 +119,7 @@ def _learnt(problem: Problem, trials: Sequence[Trial]) -> Forecast:
         np.array([getattr(trial.healed, name) for trial in trials]) for name in ("after", "loss")
     )
     examples = counts(problem.validation)[tasks]
-    return forecast(genes_of(ratios_of(problem), kept), tasks, errors, losses, examples)
+    return forecast(traits_of(problem, kept), tasks, errors, losses, examples)
 
 
 def _placed(trials: Sequence[Trial]) -> tuple[np.ndarray, np.ndarray]:

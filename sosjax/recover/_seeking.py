@@ -29,10 +29,9 @@ def aimed(problem: Problem, forecast: Forecast, caution: float, smallest: float)
       caution: how many deviations above the mean an error is taken to be.
       smallest: a share of each cost of the whole network; to be smaller is worth nothing.
     """
-    encoding = ratios_of(problem)
 
     def aim(kept: Array, task: Array) -> Array:
-        mean, deviation = forecast(genes_of(encoding, kept, jnp), task)
+        mean, deviation = forecast(traits_of(problem, kept, jnp), task)
         least = smallest * jnp.asarray(problem.dense)[task]
         costs = jnp.log10(jnp.maximum(problem.costs_of(kept, task), least))
         return jnp.concatenate([(mean + caution * deviation)[:, None], costs], 1)
@@ -106,3 +105,22 @@ def genes_of(encoding: Ratios, kept: Any, xp: Any = np) -> Any:
     sizes = np.log(np.maximum(np.array(encoding.sizes, np.float32), 2))
     ratios = xp.log(xp.maximum(kept[..., :groups], 1)) / sizes
     return xp.concatenate([ratios, kept[..., groups:]], -1)
+
+
+def traits_of(problem: Problem, kept: Any, xp: Any = np) -> Any:
+    """Return what a forecast goes by: genes, those of a group 0 where its block is gone.
+
+    Args:
+      problem: the network.
+      kept: [..., G + blocks].
+      xp: numpy, or its like in JAX.
+    """
+    encoding, graph = ratios_of(problem), problem.jat.graph
+    genes, blocks = genes_of(encoding, kept, xp), kept[..., len(encoding.sizes) :]
+    inside = [
+        [all(leaf in block.leaves for leaf, _ in group.places) for block in graph.blocks]
+        for group in graph.groups
+    ]
+    within = np.array(inside, bool).reshape(len(graph.groups), -1)[:, : encoding.blocks]
+    there = xp.where(within, blocks[..., None, :], 1).prod(-1)
+    return xp.concatenate([genes[..., : len(graph.groups)] * there, blocks], -1)
