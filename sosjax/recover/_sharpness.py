@@ -2,9 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from .._types import Array, Bool, Float
+from ..fitness._error import entropy
 
 SHARPNESS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """A head in closed form foretells shares; as log odds they are too close by one of these."""
@@ -27,11 +27,10 @@ def sharpness(
       real: 1 for an example and 0 for padding; `None`: all are real.
     """
     outputs, targets = outputs[:ROWS], targets[:ROWS]
-    rows = jnp.ones(len(outputs)) if real is None else real[:ROWS]
+    rows = None if real is None else real[:ROWS]
 
     def loss(factor: Array) -> Array:
-        odds = jnp.where(valid, factor * outputs, -1e9)
-        return rows @ optax.softmax_cross_entropy(odds, targets)
+        return entropy(factor * outputs, targets, valid, rows)
 
     factors = jnp.asarray(SHARPNESS)
     return factors[jnp.argmin(jax.vmap(loss)(factors))]
