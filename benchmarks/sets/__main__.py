@@ -124,13 +124,14 @@ def main() -> None:
         parser.error(f"--renew must find {asked.seeds} seeds of the same settings in {name}.json")
     for seed in range(asked.seeds):
         tell(f"seed {seed}{', as recorded' if seed in known else ''}")
-        if seed in known:
-            own = known[seed]
-            seeds.append(renewed(own, flagship, asked.cache, tell) if asked.renew else own)
-            jax.clear_caches()
+        if seed in known and not asked.renew:
+            seeds.append(known[seed])
             continue
-        found = one_seed(flagship, seed, asked.cache, tell)
-        if asked.torch:
+        if asked.renew:
+            found = renewed(known[seed], flagship, asked.cache, tell)
+        else:
+            found = one_seed(flagship, seed, asked.cache, tell)
+        if asked.torch and not asked.renew:
             from ._torch_seed import with_torch
 
             found = with_torch(found, flagship, seed, asked.cache, tell)

@@ -63,7 +63,8 @@ def renewed(known: dict[str, Any], flagship: Flagship, folder: Path, tell: Tell)
       tell: called with what was done.
     """
     seed = known["seed"]
-    path, scratch = folder / f"seed-{seed}.json", folder / f"seed-{seed}"
+    # Apart from what `one_seed` keeps: that may be of the version before.
+    path, scratch = folder / f"renewed-{seed}.json", folder / f"renewed-{seed}"
     if path.exists():
         return json.loads(path.read_text())
     flagship = flagship.at(seed)
