@@ -12,10 +12,11 @@ from problem import TASKS, found, make_data, network
 from pymoo.indicators.hv import HV
 from scipy.linalg import cho_factor, cho_solve
 
+from sosjax import Environment
 from sosjax.pareto import nondominated
 from sosjax.recover._forecast import LEVEL, covariance, forecast, steadied
-from sosjax.recover._promise import MARGIN, promising
-from sosjax.recover._seeking import aimed, genes_of, ratios_of, seek, traits_of
+from sosjax.recover._promise import MARGIN, better_within, promising
+from sosjax.recover._seeking import STEEP, aimed, genes_of, ratios_of, seek, traits_of
 from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
 
@@ -183,12 +184,12 @@ def test_what_matters_is_kept(group):
     errors = 0.5 * np.exp(-3 * rows[:, group])
     told = forecast(rows, np.arange(60) % 2, errors, errors, np.full(60, 2000))
     known = jnp.asarray(rows[:8])[None].repeat(2, 0)
-    genotypes, objectives = seek(problem(), aimed(problem(), told, 0.0, 1e-6), known, 0)
+    aim = aimed(problem(), told, 0.0, 1e-6)
+    genotypes = seek(problem(), aim, known, 1, 0)
     for task in (0, 1):
-        front = np.asarray(
-            genes_of(encoding, np.asarray(encoding.kept(jnp.asarray(genotypes[task]))))
-        )
-        front = front[np.asarray(nondominated(jnp.asarray(objectives[task])))]
+        kept = encoding.kept(jnp.asarray(genotypes[task]))
+        best = nondominated(aim(kept, jnp.int32(task), jnp.int32(0)))
+        front = np.asarray(genes_of(encoding, np.asarray(kept)))[np.asarray(best)]
         others = np.delete(front, group, 1)
         assert front[:, group].max() == 1
         assert others[front[:, group] > 0.5].mean() < 0.3
@@ -203,9 +204,65 @@ def test_caution_and_sizes_that_are_worth_nothing():
     kept = encoding.kept(jnp.asarray(rng.random((9, encoding.dimensions)), jnp.float32))
     for task in (0, 1):
         mean, deviation = told(genes_of(encoding, kept, jnp), task)
-        found = aimed(problem(), told, 2.0, 0.5)(kept, jnp.int32(task))
+        found = aimed(problem(), told, 2.0, 0.5)(kept, jnp.int32(task), jnp.int32(0))
         np.testing.assert_allclose(found[:, 0], mean + 2 * deviation, rtol=1e-5)
-        costs = np.asarray(problem().costs_of(kept, jnp.int32(task)))
+        exact = problem().cost(task, np.asarray(kept).astype(int))
+        costs = np.stack([exact[name] for name in problem().settings.costs], -1)
         least = 0.5 * problem().dense[task]
         np.testing.assert_allclose(found[:, 1:], np.log10(np.maximum(costs, least)), rtol=1e-5)
         assert (costs < least).any() and (costs > least).any()
+
+
+def test_what_an_environment_takes_is_as_large_as_it_allows():
+    """Where every group lowers the error; in the other places as if it were not there."""
+    encoding = ratios_of(problem())
+    rows = np.random.default_rng(0).random((60, encoding.dimensions))
+    errors = 0.5 * np.exp(-2 * rows.mean(1))
+    told = forecast(rows, np.arange(60) % 2, errors, errors, np.full(60, 2000))
+    whole = problem().whole[0]
+    places = [
+        Environment("small", flops=0.2 * whole["flops"]),
+        Environment("both", parameters=0.5 * whole["parameters"], flops=0.4 * whole["flops"]),
+    ]
+    aim = aimed(problem(), told, 0.0, 1e-6, places)
+    known = jnp.asarray(rows[:8])[None].repeat(2, 0)
+    genotypes = np.split(seek(problem(), aim, known, 3, 0), 3, axis=1)
+    assert np.array_equal(
+        genotypes[0], seek(problem(), aimed(problem(), told, 0.0, 1e-6), known, 1, 0)
+    )
+    for task in (0, 1):
+        for number, one in enumerate(places, 1):
+            kept = encoding.kept(jnp.asarray(genotypes[number][task]))
+            costs = problem().cost(task, np.asarray(kept).astype(int))
+            beyond = one.excess(one.each_costs(costs, kept, 0, np), np)
+            found = np.asarray(aim(kept, jnp.int32(task), jnp.int32(number)))
+            mean, _ = told(genes_of(encoding, kept, jnp), task)
+            np.testing.assert_allclose(found[:, 0], mean + STEEP * beyond, atol=1e-4)
+            assert not found[:, 1:].any() and (beyond == 0).any()
+            used = [max(costs[name][beyond == 0]) / limit for name, limit in one.limits.items()]
+            assert max(used) > 0.9
+
+
+@given(st.integers(1, 4), st.integers(1, 12), st.integers(1, 6), st.integers(0, 2**16))
+def test_each_chosen_row_betters_an_environment_most(places, count, most, seed):
+    """Where no other chosen before it does as well; and none is left that betters any."""
+    rng = np.random.default_rng(seed)
+    points, known = rng.normal(size=(places, count)), rng.normal(size=(places, 3))
+    points[rng.random(points.shape) < 0.3] = np.inf
+    known[rng.random(known.shape) < 0.3] = np.inf
+    rows = better_within(points, known, most)
+    assert len(set(rows)) == len(rows) <= most
+    least = known.min(1)
+    for row in rows:
+        best = points.min(1)
+        with np.errstate(invalid="ignore"):
+            gains = np.where(best < least, least - best, 0)
+        place = int(gains.argmax())
+        assert gains[place] > 0 and points[place, row] == points[place].min()
+        least = np.minimum(least, points[:, row])
+    assert len(rows) == most or (points.min(1) >= least).all()
+
+
+def test_without_environments_none_is_bettered():
+    assert better_within(np.zeros((0, 3)), np.zeros((0, 2)), 4) == []
+    assert better_within(np.zeros((2, 0)), np.zeros((2, 2)), 4) == []

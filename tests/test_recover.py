@@ -20,7 +20,17 @@ from problem import (
     shuffled,
 )
 
-from sosjax import InputError, Recovery, Task, certify, load_sets, recover, save_sets, shrink
+from sosjax import (
+    Environment,
+    InputError,
+    Recovery,
+    Task,
+    certify,
+    load_sets,
+    recover,
+    save_sets,
+    shrink,
+)
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.fitness._kernel import Kernel
 from sosjax.fitness._training import Lesson, Trainer
@@ -28,8 +38,10 @@ from sosjax.recover import _heal, _sharpness
 from sosjax.recover._bucket import buckets, placed
 from sosjax.recover._case import Case
 from sosjax.recover._forecast import forecast
+from sosjax.recover._foretold import averaged, unseen
+from sosjax.recover._further import further
 from sosjax.recover._heal import heal
-from sosjax.recover._rounds import LARGEST, averaged, unseen
+from sosjax.recover._rounds import LARGEST
 from sosjax.recover._rounds import recovered as recovered_in_rounds
 from sosjax.recover._seeking import genes_of, ratios_of
 from sosjax.recover._ward import counts, orders, ward_of
@@ -145,6 +157,28 @@ def test_before_further_rounds_some_of_all_sizes_are_strewn():
     for trial in trials[first : first + 8]:
         jack = found().tasks[trial.task].jack
         assert once.smallest <= trial.member.scores.parameters / jack.parameters <= LARGEST
+
+
+def test_a_round_seeks_within_environments():
+    """Where only size lowers the error, one that uses up what each allows, in each task."""
+    first = recovered_in_rounds(problem(), found(), replace(RECOVERY, epochs=1, rounds=0))
+    trials = []
+    for trial in first:
+        genes = genes_of(ratios_of(problem()), np.array(trial.member.scores.kept))
+        error = 0.5 * float(np.exp(-2 * genes.mean()))
+        trials.append(replace(trial, healed=replace(trial.healed, after=error, loss=error)))
+    whole = problem().whole[0]
+    places = [Environment(f"{one}", flops=one * whole["flops"]) for one in (0.15, 0.45)]
+    recovery = replace(RECOVERY, further=4)
+    members = further(problem(), places, trials, recovery, 1)
+    taken = {(one.task, one.member.scores.kept) for one in trials}
+    for task in range(len(TASKS)):
+        own = [member.scores for number, member in members if number == task]
+        assert 2 <= len(own) <= 4 and not {(task, one.kept) for one in own} & taken
+        assert len({one.kept for one in own}) == len(own)
+        for place in places:
+            assert any(0.85 < one.flops / place.flops <= 1 for one in own)
+    assert len(further(problem(), (), trials, recovery, 1)) <= 4 * len(TASKS)
 
 
 def test_masked_in_common_shapes_is_trained_alone():

@@ -85,6 +85,17 @@ def test_the_best_has_the_lowest_error_and_of_those_the_fewest_parameters(found,
     assert (own and (own.validation_error, own.parameters)) == min(keys, default=None)
 
 
+@given(rows, limits.filter(bool))
+def test_what_fits_exceeds_no_limit_and_decades_add_up(found, limits):
+    costs = [of(score(*row)) for row in found]
+    columns = {name: np.array([one[name] for one in costs]) for name in COSTS}
+    beyond = Environment("e", **limits).excess(columns, np)
+    for one, much in zip(costs, beyond, strict=True):
+        assert (much == 0) == Environment("e", **limits).admits(one)
+        decades = [math.log10(one[name] / limit) for name, limit in limits.items()]
+        assert much == pytest.approx(sum(max(each, 0) for each in decades))
+
+
 @given(rows, limits, limits, wanted)
 def test_a_tighter_limit_changes_a_choice_only_if_it_shuts_it_out(found, limits, further, how):
     sets, prefer = sets_of(found), preference(*how)

@@ -15,8 +15,8 @@ every method contributes as many members at most, one for each budget of 2 to 50
 with the lowest validation error within, else the largest within. All are recovered by the same
 program with the same number of gradient steps on the same examples. `--torch` also recovers the
 members of Torch-Pruning in PyTorch, with the same optimiser, schedule and batches. Where recovery
-seeks further members (`rounds`), the first front alone is shown as well; and, with `--matched`,
-uniform Taylor with as many recoveries.
+seeks further members (`rounds`), within the budgets and between them, the first front alone is
+shown as well; and, with `--matched`, uniform Taylor with as many recoveries.
 
 Test data is told at the end and chooses nothing. Intervals of means are Student's t over seeds;
 tests are Wilcoxon's signed ranks over the pairs of task and seed. Finished searches, recoveries and

@@ -1,6 +1,6 @@
 """What is measured: a network, its tasks, how it is searched and how members are recovered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import sosjax
-from sosjax import Dataset, Jat, Recovery, Settings, Task
+from sosjax import Dataset, Environment, Jat, Recovery, Settings, Task
 from sosjax.cli._config import example_text, parse_config
 from sosjax.models import load_tokenizer
 
@@ -62,6 +62,14 @@ class Flagship:
             settings=replace(self.settings, seed=seed),
             recovery=replace(self.recovery, seed=seed),
         )
+
+    def environments(self, dense: Mapping[str, float]) -> tuple[Environment, ...]:
+        """Return the budgets as limits on a whole network that costs so much."""
+        limits: list[dict[str, Any]] = [
+            {self.cost: share * dense[self.cost], "name": f"{share:.1%} of {self.cost}"}
+            for share in BUDGETS
+        ]
+        return tuple(Environment(**limit) for limit in limits)
 
     @property
     def recoveries(self) -> int:

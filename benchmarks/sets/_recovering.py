@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sosjax import Member, SetOfSets
+from sosjax import Environment, Member, SetOfSets
 from sosjax.recover._case import Case
+from sosjax.recover._foretold import averaged
 from sosjax.recover._heal import heal
-from sosjax.recover._rounds import averaged
 from sosjax.recover._rounds import recovered as recovered_in_rounds
 from sosjax.recover._trial import Trial, by_task, error_on_test
 from sosjax.search._problem import Problem
@@ -113,7 +113,7 @@ def with_rounds(
       other beats; and how many were recovered in all.
     """
     own = [(number, one) for number, task in enumerate(sets.tasks) for one in task.members]
-    place = folder / digest(flagship, own)
+    place = folder / digest(flagship, own, sets.environments)
     trials = recovered_in_rounds(
         tester.problem, sets, flagship.recovery, place, lambda line: tell(line["event"])
     )
@@ -137,9 +137,14 @@ def unbeaten(trials: Sequence[Trial], errors: np.ndarray) -> np.ndarray:
     return np.logical_or.reduce(each)
 
 
-def digest(flagship: Flagship, members: Sequence[tuple[int, Member]]) -> str:
-    """Return a name that is the same for the same members and the same recovery."""
-    found = hashlib.sha256(repr((flagship.recovery, flagship.settings)).encode())
+def digest(
+    flagship: Flagship,
+    members: Sequence[tuple[int, Member]],
+    environments: Sequence[Environment] = (),
+) -> str:
+    """Return a name that is the same for the same members, recovery and environments."""
+    asked = flagship.recovery, flagship.settings, environments
+    found = hashlib.sha256(repr(asked).encode())
     for task, member in members:
         found.update(repr((task, member.scores.validation_error)).encode())
         for mask in member.masks:

@@ -102,13 +102,15 @@ def _add_ours(
 ) -> None:
     """Recover the Set as a user does, with the further members that its recovery seeks.
 
-    What the first front alone comes to is a method of its own, if there are further members.
+    The budgets are environments by then: further members are sought within them. What the first
+    front alone comes to is a method of its own, if there are further members.
     """
     start = time.perf_counter()
     tasks = [
         replace(task, members=tuple(own)) for task, own in zip(sets.tasks, picked, strict=True)
     ]
-    sets = replace(sets, tasks=tuple(tasks))
+    places = flagship.environments(min(tester.problem.whole, key=lambda one: one[flagship.cost]))
+    sets = replace(sets, tasks=tuple(tasks), environments=places)
     first, every, count = with_rounds(flagship, tester, sets, scratch / "ours", tell)
     seconds, names = time.perf_counter() - start, [task.name for task in tasks]
     members, recoveries = record["members"], record["recoveries"]

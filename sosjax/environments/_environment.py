@@ -24,10 +24,10 @@ class AbstractDevice(Protocol):
     def seconds(self, counts: Any, batch: int, xp: Any) -> Any:
         """Return seconds for a batch."""
 
-    def latency_ms(self, kept: Any, outputs: Any, batch: int) -> Any:
+    def latency_ms(self, kept: Any, outputs: Any, batch: int, xp: Any = ...) -> Any:
         """Return milliseconds for a batch."""
 
-    def peak_memory(self, kept: Any, outputs: Any, batch: int) -> Any:
+    def peak_memory(self, kept: Any, outputs: Any, batch: int, xp: Any = ...) -> Any:
         """Return bytes."""
 
     def require_network(self, argument: str, groups: Any, blocks: int) -> None:
@@ -117,19 +117,37 @@ class Environment:
         Args:
           counted: its counted costs.
           kept: units that it keeps in each group, whole numbers [groups], and whether each block is
-        there.
+            there.
           outputs: of its head, as many as the task has classes.
 
         Raises:
           InputError: the device was measured with another network.
         """
+        if self.device is None:
+            return dict(counted)
+        import numpy as np  # which `sosjax --help` need not wait for
+
+        found = self.each_costs(counted, np.array(kept), outputs, np)
+        return dict(counted) | {
+            name: float(cost) for name, cost in found.items() if name not in counted
+        }
+
+    def each_costs(
+        self, counted: Mapping[str, Any], kept: Any, outputs: Any, xp: Any
+    ) -> dict[str, Any]:
+        """Return what many sub-networks cost here, [...] each.
+
+        Args:
+          counted: their counted costs, [...] each.
+          kept: as for `costs`, [..., groups].
+          outputs: of their heads.
+          xp: `numpy`, or `jax.numpy` inside `jit`.
+        """
         device, own = self.device, dict(counted)
         if device is None:
             return own
-        import numpy as np  # which `sosjax --help` need not wait for
-
-        own["latency_ms"] = float(device.latency_ms(np.array(kept), outputs, self.batch))
-        own["peak_memory"] = float(device.peak_memory(np.array(kept), outputs, self.batch))
+        own["latency_ms"] = device.latency_ms(kept, outputs, self.batch, xp)
+        own["peak_memory"] = device.peak_memory(kept, outputs, self.batch, xp)
         if self.watts is not None:
             own["energy_mj"] = own["latency_ms"] * self.watts / self.batch
         if self.price_per_hour is not None:
@@ -140,6 +158,17 @@ class Environment:
     def admits(self, costs: Mapping[str, float]) -> bool:
         """Return whether these costs are within every limit."""
         return all(costs[cost] <= limit for cost, limit in self.limits.items())
+
+    def excess(self, costs: Mapping[str, Any], xp: Any) -> Any:
+        """Return by how many decades, summed over the limits, costs exceed them: 0 within all.
+
+        Args:
+          costs: from `each_costs`, [...] each.
+          xp: `numpy`, or `jax.numpy` inside `jit`.
+        """
+        return sum(
+            xp.log10(xp.maximum(costs[cost] / limit, 1.0)) for cost, limit in self.limits.items()
+        )
 
     def shortfall(self, costs: Mapping[str, float]) -> str:
         """Return, for a message, the limits that these costs break: `9,000 bytes of 8,000`."""

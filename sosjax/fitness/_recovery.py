@@ -40,8 +40,9 @@ class Recovery:
       temperature: of that distance between classes.
       together: at most so many members in one program; what it holds in memory is four times
         their weights.
-      rounds: how often further members are sought near the front, by a forecast of what recovery
-        makes of a sub-network that is learnt from those recovered before; 0: none.
+      rounds: how often further members are sought near the front and within environments, by a
+        forecast of what recovery makes of a sub-network that is learnt from those recovered
+        before; 0: none.
       further: new members for each task and round, at most; and, if there are rounds, as many drawn
         at random that are recovered along with the first.
       smallest: a share of the whole network's costs; no further member is sought for being smaller.

@@ -31,8 +31,8 @@ from ..tasks._task import Task
 from ._agreement import Agreement, agreement, mean_agreement
 from ._case import Case
 from ._correlation import DECADE, FEWEST, levels
+from ._foretold import unseen
 from ._heal import heal
-from ._rounds import unseen
 from ._sample import key_of, sample, stacked
 from ._trial import Trial, by_task, error_on_test, told
 from ._ward import counts

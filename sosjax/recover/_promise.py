@@ -43,6 +43,33 @@ def promising(points: np.ndarray, known: np.ndarray, count: int) -> list[int]:
     return chosen
 
 
+def better_within(points: np.ndarray, known: np.ndarray, count: int) -> list[int]:
+    """Choose rows one after the other, each for how much it betters one environment.
+
+    What is chosen for one environment counts for the others, too: none is chosen for what another
+    gives as well.
+
+    Args:
+      points: the log errors that are promised, infinite beyond an environment's limits, [E, M].
+      known: those of what there is, [E, N].
+      count: how many rows at most; fewer, if no other betters any.
+    """
+    if 0 in points.shape:
+        return []
+    least, best = known.min(1, initial=np.inf), points.argmin(1)
+    reached = points.min(1)
+    chosen: list[int] = []
+    while len(chosen) < count:
+        better = reached < least
+        if not better.any():
+            break
+        gains = np.subtract(least, reached, where=better, out=np.full(len(least), -np.inf))
+        row = int(best[gains.argmax()])
+        chosen.append(row)
+        least = np.minimum(least, points[:, row])
+    return chosen
+
+
 @jax.jit
 def _volumes(
     there: Float[Array, "N K"], rows: Float[Array, "M K"], reference: Float[Array, " K"]

@@ -17,7 +17,8 @@ from ..sets._set_of_sets import SetOfSets
 from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
-from ._rounds import averaged, recovered
+from ._foretold import averaged
+from ._rounds import recovered
 from ._trial import Trial, by_task, error_on_test, told, unbeaten
 
 

@@ -1,6 +1,6 @@
 """Sub-networks that a forecast likes, evolved for all tasks at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,82 +9,104 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._types import Array, Float
+from ..environments._environment import Environment
 from ..search._problem import Problem
 from ..space._encoding import Ratios
 from ..strategies import MOMFEA
 from ._forecast import Forecast
 
-Aim = Callable[[Array, Array], Array]
+Aim = Callable[[Array, Array, Array], Array]
 
 POPULATION = 64
 GENERATIONS = 200
+STEEP = 10.0
+"""What a decade beyond an environment's limits adds to a log error: far more than it may lower."""
 
 
-def aimed(problem: Problem, forecast: Forecast, caution: float, smallest: float) -> Aim:
-    """Return what is sought: a low foretold log error, then low costs in decades.
+def aimed(
+    problem: Problem,
+    forecast: Forecast,
+    caution: float,
+    smallest: float,
+    environments: Sequence[Environment] = (),
+) -> Aim:
+    """Return what is sought: of counts [P, G + blocks], a task and a place, objectives [P, K].
+
+    In place 0: a low foretold log error, then low costs in decades. In place `i`: a low error alone
+    within the limits of environment `i - 1`.
 
     Args:
       problem: the network, its costs and which of them are objectives.
       forecast: of the log error over genes.
       caution: how many deviations above the mean an error is taken to be.
       smallest: a share of each cost of the whole network; to be smaller is worth nothing.
+      environments: where members will run.
     """
+    outputs = [len(one.classes) for one in problem.tasks]
 
-    def aim(kept: Array, task: Array) -> Array:
+    def aim(kept: Array, task: Array, place: Array) -> Array:
         mean, deviation = forecast(traits_of(problem, kept, jnp), task)
+        error, costs = mean + caution * deviation, problem.costs_of(kept, task)
         least = smallest * jnp.asarray(problem.dense)[task]
-        costs = jnp.log10(jnp.maximum(problem.costs_of(kept, task), least))
-        return jnp.concatenate([(mean + caution * deviation)[:, None], costs], 1)
+        own = jnp.stack([costs[name] for name in problem.settings.costs], -1)
+        front = jnp.concatenate([error[:, None], jnp.log10(jnp.maximum(own, least))], 1)
+        beyond = [jnp.zeros(len(kept))]
+        for one in environments:
+            there = one.each_costs(costs, kept, jnp.asarray(outputs)[task], jnp)
+            beyond.append(one.excess(there, jnp))
+        within = jnp.zeros_like(front).at[:, 0].set(error + STEEP * jnp.stack(beyond)[place])
+        return jnp.where(place == 0, front, within)
 
     return aim
 
 
 def seek(
-    problem: Problem, aim: Aim, known: Float[Array, "T M D"], seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Evolve genotypes of keep ratios towards what is sought.
+    problem: Problem, aim: Aim, known: Float[Array, "T M D"], places: int, seed: int
+) -> np.ndarray:
+    """Evolve genotypes of keep ratios towards what is sought, for one place after the other.
 
-    Nothing is evaluated but a forecast, so that this takes a second.
+    Nothing is evaluated but a forecast, so that each takes a second.
 
     Args:
       problem: the network and its tasks.
-      aim: the objectives of counts [P, G + blocks] of a task, [P, K].
+      aim: what is sought.
       known: genotypes to begin with.
+      places: of the aim.
       seed: of everything random.
 
     Returns:
-      Genotypes [T, P, D], and their objectives [T, P, K].
+      Genotypes [T, places * P, D].
     """
     encoding, tasks = ratios_of(problem), len(problem.tasks)
     strategy = MOMFEA(POPULATION * tasks, jnp.zeros(encoding.dimensions), tasks)
     params = replace(strategy.default_params, rmp=jnp.full((tasks, tasks), problem.settings.rmp))
 
-    def judged(rows: Array) -> Array:
+    def judged(rows: Array, place: Array) -> Array:
         rows = rows.reshape(tasks, POPULATION, -1)
         found = jax.lax.map(
-            lambda pair: aim(encoding.kept(pair[1]), pair[0]), (jnp.arange(tasks), rows)
+            lambda pair: aim(encoding.kept(pair[1]), pair[0], place), (jnp.arange(tasks), rows)
         )
         return found.reshape(POPULATION * tasks, -1)
 
     @jax.jit
-    def run(key: Array) -> tuple[Array, Array]:
+    def run(key: Array, place: Array) -> Array:
         first_key, start_key, key = jax.random.split(key, 3)
         first = encoding.sample(first_key, POPULATION * tasks).reshape(tasks, POPULATION, -1)
-        places = jnp.arange(min(known.shape[1], POPULATION // 2))
-        first = first.at[:, places].set(known[:, places]).reshape(POPULATION * tasks, -1)
-        state = strategy.init(start_key, first, judged(first), params)
+        begun = jnp.arange(min(known.shape[1], POPULATION // 2))
+        first = first.at[:, begun].set(known[:, begun]).reshape(POPULATION * tasks, -1)
+        state = strategy.init(start_key, first, judged(first, place), params)
 
         def generation(state: Any, key: Array) -> tuple[Any, None]:
             ask_key, tell_key = jax.random.split(key)
             children, state = strategy.ask(ask_key, state, params)
-            return strategy.tell(tell_key, children, judged(children), state, params)[0], None
+            costs = judged(children, place)
+            return strategy.tell(tell_key, children, costs, state, params)[0], None
 
         state, _ = jax.lax.scan(generation, state, jax.random.split(key, GENERATIONS))
-        return state.population, state.fitness
+        return state.population.reshape(tasks, POPULATION, -1)
 
-    population, fitness = run(jax.random.key(seed))
-    shape = tasks, POPULATION, -1
-    return np.asarray(population).reshape(shape), np.asarray(fitness).reshape(shape)
+    found = [run(jax.random.key(seed), jnp.int32(place)) for place in range(places)]
+    return np.concatenate([np.asarray(own) for own in found], 1)
 
 
 def ratios_of(problem: Problem) -> Ratios:

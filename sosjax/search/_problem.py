@@ -208,8 +208,8 @@ class Problem:
         own = int(self.cost(number, np.array(kept))["parameters"])
         return own / self.whole[number]["parameters"]
 
-    def costs_of(self, kept: Array, task: Array) -> Array:
-        """Return the costs of sub-networks among the objectives, in their own units, inside jit.
+    def costs_of(self, kept: Array, task: Array) -> dict[str, Array]:
+        """Return all costs of sub-networks by name, in their own units, [P] each, inside jit.
 
         Args:
           kept: counts of groups and blocks, [P, G + blocks].
@@ -217,5 +217,4 @@ class Problem:
         """
         graph = self.jat.graph
         classes = jnp.asarray([len(one.classes) for one in self.tasks])[task]
-        costs = graph.costs.approximate(graph.counts(kept, classes, jnp))
-        return jnp.stack([costs[name] for name in self.settings.costs], -1)
+        return graph.costs.approximate(graph.counts(kept, classes, jnp))

@@ -53,18 +53,9 @@ def _fitted(problem: Problem, environments: Sequence[Environment]) -> Array:
     genotypes = uniform_genotypes(problem.kernel, FINE)
     kept, rows = np.asarray(_grid(problem.kernel).kept(genotypes)).astype(int), []
     for number in range(len(problem.tasks)):
-        costs = problem.cost(number, kept)
-        columns = [cost.tolist() for cost in costs.values()]
-        each = [dict(zip(costs, own, strict=True)) for own in zip(*columns, strict=True)]
-        outputs = len(problem.tasks[number].classes)
-        fits = [
-            [
-                one.admits(one.costs(own, units, outputs))
-                for own, units in zip(each, kept, strict=True)
-            ]
-            for one in environments
-        ]
-        rows.append([max(np.flatnonzero(own), default=0) for own in fits])
+        costs, outputs = problem.cost(number, kept), len(problem.tasks[number].classes)
+        beyond = [one.excess(one.each_costs(costs, kept, outputs, np), np) for one in environments]
+        rows.append([max(np.flatnonzero(own == 0), default=0) for own in beyond])
     return genotypes[np.array(rows)]
 
 

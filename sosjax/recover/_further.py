@@ -1,0 +1,107 @@
+"""Which sub-networks a further round recovers: what those before it point to."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._types import Array
+from ..environments._environment import Environment
+from ..fitness._recovery import Recovery
+from ..search._judge import calibrated, candidates
+from ..search._problem import Problem
+from ..sets._member import Member
+from ..space._importance import ranking
+from ._foretold import learnt, placed
+from ._promise import better_within, promising
+from ._seeking import aimed, genes_of, ratios_of, seek
+from ._trial import Trial, by_task, unbeaten
+
+CAUTION = 0.5
+"""Deviations above the mean that an error is taken to be: far from what is known, nothing is."""
+
+
+def further(
+    problem: Problem,
+    environments: Sequence[Environment],
+    trials: Sequence[Trial],
+    recovery: Recovery,
+    number: int,
+) -> list[tuple[int, Member]]:
+    """Return members that promise more than those that were recovered, with their tasks.
+
+    Half of them at most are sought for environments, each the best within its limits: on a front
+    hardly any member is as large as an environment allows. The others widen the front.
+
+    Args:
+      problem: the network and the examples.
+      environments: where members will run.
+      trials: what was recovered, at least one for each task.
+      recovery: how many members for each task, and the seed.
+      number: of the round, from 1.
+    """
+    encoding, (kept, tasks) = ratios_of(problem), placed(trials)
+    aim = aimed(problem, learnt(problem, trials), CAUTION, recovery.smallest, environments)
+    known = _fronts(problem, trials, genes_of(encoding, kept))
+    genotypes = seek(problem, aim, known, 1 + len(environments), recovery.seed + number)
+    aim, chosen = jax.jit(aim), []
+    for task in range(len(problem.tasks)):
+        own, drawn = kept[tasks == task], np.asarray(encoding.kept(jnp.asarray(genotypes[task])))
+        fresh = _fresh(drawn, own)
+        there, points = (
+            np.asarray(aim(jnp.asarray(rows), jnp.int32(task), jnp.int32(0)))
+            for rows in (own, drawn[fresh])
+        )
+        beyond = _beyond(problem, environments, task, np.concatenate([drawn[fresh], own]))
+        errors = np.concatenate([points[:, 0], there[:, 0]])
+        limited = np.where(beyond == 0, errors, np.inf)
+        new, old = limited[:, : len(fresh)], limited[:, len(fresh) :]
+        rows = better_within(new, old, (recovery.further + 1) // 2)
+        there = np.concatenate([there, points[rows]])
+        rows += promising(points, there, recovery.further - len(rows))
+        chosen.append(fresh[rows].tolist())
+    return _members(problem, genotypes, chosen)
+
+
+def _beyond(
+    problem: Problem, environments: Sequence[Environment], task: int, kept: np.ndarray
+) -> np.ndarray:
+    """Return by how much sub-networks [N, G + blocks] exceed each one's limits, [E, N]."""
+    kept, outputs = kept.astype(int), len(problem.tasks[task].classes)
+    costs = problem.cost(task, kept)
+    found = [one.excess(one.each_costs(costs, kept, outputs, np), np) for one in environments]
+    return np.reshape(found, (len(environments), len(kept)))
+
+
+def _fresh(kept: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Return the rows whose counts differ from each other and from those that are taken."""
+    rows = np.concatenate([taken, kept]).astype(np.int64)
+    _, first = np.unique(rows, axis=0, return_index=True)
+    return np.sort(first[first >= len(taken)]) - len(taken)
+
+
+def _fronts(problem: Problem, trials: Sequence[Trial], genes: np.ndarray) -> Array:
+    """Return the genes of every task's unbeaten members, repeated to one number: [T, M, D]."""
+    fronts = []
+    for rows in by_task(trials, len(problem.tasks)):
+        own = [trials[row] for row in rows]
+        best = unbeaten(problem, own, [trial.healed.after for trial in own])
+        fronts.append(genes[np.array(rows)[best]])
+    most = max(map(len, fronts))
+    repeated = [front[np.arange(most) % len(front)] for front in fronts]
+    return jnp.asarray(np.stack(repeated), jnp.float32)
+
+
+def _members(
+    problem: Problem, genotypes: np.ndarray, chosen: Sequence[Sequence[int]]
+) -> list[tuple[int, Member]]:
+    """Return the members of the genotypes [T, P, D] that are chosen of each task, calibrated."""
+    width = max(1, *map(len, chosen))
+    rows = np.array([[*own, *[0] * (width - len(own))] for own in chosen])
+    wanted = np.array([[place < len(own) for place in range(width)] for own in chosen])
+    drawn = jnp.asarray(np.take_along_axis(genotypes, rows[..., None], 1))
+    rankings = ranking([score.mean(1) for score in problem.scores])
+    source = candidates(ratios_of(problem), drawn, rankings, jnp.asarray(wanted))
+    found = calibrated(problem, source)
+    return [(task, member) for task, own in enumerate(found) for member in own]
