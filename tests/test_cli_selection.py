@@ -84,6 +84,7 @@ def test_selection_as_json(capsys):
                 "epoch": None,
                 "validation_error_before": None,
                 "test_error_before": None,
+                "expected_error": None,
             },
             "kept": [
                 {"group": "one", "kept": 2, "size": 3},
@@ -103,6 +104,7 @@ def test_selection_as_json(capsys):
         "bytes": 16_000,
         "flops": 20_000,
         "validation_error": 0.125,
+        "expected_error": None,
         "chosen": False,
         "admitted": False,
         "misses": [{"cost": "bytes", "needs": 16_000, "limit": 9000, "over": 7000, "share": 7 / 9}],

@@ -56,7 +56,7 @@ def opened(browser):
     assert complaints == []
 
 
-def a_run(folder, seed=0, members=40):
+def a_run(folder, seed=0, members=40, expected=False):
     """Write two tasks with drawn members, among them equals in costs, errors and both."""
     rng = np.random.default_rng(seed)
     shown = sets()
@@ -71,6 +71,9 @@ def a_run(folder, seed=0, members=40):
                 strict=True,
             )
         ]
+        for one in task["members"][: len(task["members"]) * expected // 2]:
+            recovered = {"epoch": 1, "validation_error_before": 0.5, "test_error_before": 0.5}
+            one |= recovered | {"expected_error": int(rng.integers(1, 15)) / 20}
         for one in [task["jack"], *task["uniform"]]:
             one |= {"kept": [8, 16], "search_error": None}
     write(folder, shown)
@@ -87,8 +90,10 @@ def click(page, dot):
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
-def test_page_and_python_choose_the_same_under_any_limits(folder, opened):
-    page = opened(report(a_run(folder)))
+@pytest.mark.parametrize("expected", [False, True])
+def test_page_and_python_choose_the_same_under_any_limits(folder, opened, expected):
+    """By validation errors; and where half of the members have expected ones, by those."""
+    page = opened(report(a_run(folder, expected=expected)))
     found = load_scores(folder)
     rng = np.random.default_rng(1)
     limits = [

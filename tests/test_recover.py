@@ -107,13 +107,15 @@ def test_the_front_is_of_errors_held_against_those_of_others():
     once = replace(RECOVERY, epochs=1)
     trials = recovered_in_rounds(problem(), sets, once)
     plain = [trial.healed.after for trial in trials]
-    assert averaged(problem(), trials, replace(once, rounds=0)).tolist() == plain
+    unrounded = averaged(problem(), trials, replace(once, rounds=0))
+    assert [trial.error for trial in unrounded] == plain
+    assert all(trial.after().scores.expected_error is None for trial in unrounded)
     encoding = ratios_of(problem())
     genes = genes_of(encoding, np.array([trial.member.scores.kept for trial in trials]))
     tasks = np.array([trial.task for trial in trials])
     losses = np.array([trial.healed.loss for trial in trials])
     told = forecast(genes, tasks, np.array(plain), losses, counts(problem().validation)[tasks])
-    errors = averaged(problem(), trials, once)
+    errors = [trial.error for trial in averaged(problem(), trials, once)]
     for row, (own, task) in enumerate(zip(genes, tasks.tolist(), strict=True)):
         assert errors[row] == pytest.approx(
             float(np.exp(told(jnp.float32(own)[None], task)[0][0])), 1e-4
@@ -128,6 +130,10 @@ def test_the_front_is_of_errors_held_against_those_of_others():
             if not any(np.all(np.array(one) <= point) and one != point for one in points)
         }
         assert {one.scores.kept for one in task.members} == best
+        own = {tuple(trials[row].member.scores.kept): errors[row] for row in rows}
+        for one in task.members:
+            assert one.scores.error == one.scores.expected_error
+            assert one.scores.expected_error == pytest.approx(own[one.scores.kept], abs=1e-6)
 
 
 def test_what_is_foretold_of_a_member_does_not_know_its_recovery():

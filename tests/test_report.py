@@ -249,6 +249,28 @@ def test_recovered_sets_come_in_place_of_the_others(recovered_folder):
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_after_rounds_members_are_chosen_by_expected_errors(recovered_folder):
+    content = recovered()
+    for task in content["tasks"]:
+        task["members"][0]["expected_error"] = 0.155
+        task["members"][1]["expected_error"] = 0.2
+    write(recovered_folder / "recovered", content)
+    task = read_folder(recovered_folder).tasks[0]
+    assert select(task, Environment("a", parameters=9000)) is task.members[0]
+    page = report(recovered_folder).read_text()
+    assert "<td>26.00 %<small>expected 15.50 %</small></td>" in page
+    assert "is chosen by its expected validation error" in page
+    own = embedded(page)
+    assert [one["expected_error"] for one in own["tasks"][0]["members"]] == [0.155, 0.2]
+    assert {"key": "expected_error", "label": "expected validation error"} in own["errors"]
+    assert set(own["tasks"][0]["chosen"].values()) <= {0, None}
+    line = next(one for one in printed(recovered_folder).splitlines() if "phone" in one).split()
+    assert line[-4:] == ["15.50", "27.15", "32.15", "13.05"]
+    del content["tasks"][0]["members"][0]["expected_error"]
+    write(recovered_folder / "recovered", content)
+    assert select(read_folder(recovered_folder).tasks[0], Environment("a", flops=1e9)).epoch == 0
+
+
 def test_unrecovered_sets_are_still_there(recovered_folder):
     before = report(recovered_folder, unrecovered=True).read_text()
     assert "thin line" not in before and "28 %" in before

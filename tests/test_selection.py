@@ -85,6 +85,23 @@ def test_the_best_has_the_lowest_error_and_of_those_the_fewest_parameters(found,
     assert (own and (own.validation_error, own.parameters)) == min(keys, default=None)
 
 
+@given(rows, limits, wanted, st.randoms(use_true_random=False))
+def test_expected_errors_take_the_place_of_validation_errors(found, limits, how, random):
+    known = [score(*row) for row in found]
+    noisy = [
+        replace(one, validation_error=random.random(), expected_error=one.validation_error)
+        for one in known
+    ]
+    prefer = preference(*how)
+    before, after = (
+        made_sets([made(one) for one in each]).why("a", place(limits), prefer)
+        for each in (known, noisy)
+    )
+    assert [(one.chosen, one.loss, one.reason) for one in before] == [
+        (one.chosen, one.loss, one.reason) for one in after
+    ]
+
+
 @given(rows, limits.filter(bool))
 def test_what_fits_exceeds_no_limit_and_decades_add_up(found, limits):
     costs = [of(score(*row)) for row in found]

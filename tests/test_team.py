@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from test_sets import made, made_sets, score, two_members
 
 from sosjax import Environment, InputError, SetOfSets
-from sosjax.sets._team import team_numbers
+from sosjax.sets._team import team, team_numbers
 
 cost = st.integers(1, 9)
 error = st.integers(0, 8).map(lambda eighths: eighths / 8)
@@ -53,6 +54,28 @@ def test_a_team_is_the_best_of_all_teams(case):
         return
     numbers = tuple(team_numbers(sets, budget, weights))
     assert {each: key for key, each in teams}[numbers] == min(teams)[0]
+
+
+@settings(max_examples=50)
+@given(asked(), st.randoms(use_true_random=False))
+def test_a_team_is_chosen_by_expected_errors(case, random):
+    rows, limits, weights = case
+    budget = Environment("all", **limits)
+    sets = [[score(*row) for row in each] for each in rows]
+    noisy = [
+        [replace(one, validation_error=random.random(), expected_error=one.error) for one in each]
+        for each in sets
+    ]
+    if ranked(sets, budget, weights):
+        chosen = team_numbers(noisy, budget, weights)
+        assert chosen == team_numbers(sets, budget, weights)
+        members = [[made(one) for one in each] for each in noisy]
+        names = [str(number) for number in range(len(rows))]
+        own = dict(zip(names, weights, strict=True))
+        found = team(dict(zip(names, members, strict=True)), budget, own)
+        assert list(found.numbers.values()) == chosen
+        errors = [w * each[n].error for w, each, n in zip(weights, sets, chosen, strict=True)]
+        assert found.error == pytest.approx(sum(errors))
 
 
 def near_limits(seed):

@@ -7,15 +7,15 @@ import numpy as np
 
 
 def within(scores: Iterable[Any], cost: str, limit: float) -> Any | None:
-    """Return the one with the lowest validation error within the limit, of equal ones the smallest.
+    """Return the one with the lowest error within the limit, of equal ones the smallest.
 
     Args:
-      scores: things with `validation_error` and costs.
+      scores: things with costs and an `error`, of validation data.
       cost: `parameters` or `flops`.
       limit: of the cost.
     """
     fitting = [one for one in scores if getattr(one, cost) <= limit]
-    return min(fitting, key=lambda one: (one.validation_error, getattr(one, cost)), default=None)
+    return min(fitting, key=lambda one: (one.error, getattr(one, cost)), default=None)
 
 
 def chosen(

@@ -30,6 +30,7 @@ KEPT = (
     "flops",
     "epoch",
     *(f"{part}_error{stage}" for stage in ("_before", "") for part in ("validation", "test")),
+    "expected_error",
 )
 """What a record keeps of `sosjax.Scores`."""
 Record = dict[str, Any]
@@ -40,7 +41,7 @@ def scores_of(row: dict[str, Any], stage: str) -> Scores:
     known = {"kept": (), "bytes": 0, "search_error": None} | row
     before = known["validation_error_before"], known["test_error_before"]
     if stage == "before" and before[0] is not None:
-        known |= {"validation_error": before[0], "test_error": before[1]}
+        known |= {"validation_error": before[0], "test_error": before[1], "expected_error": None}
     return Scores(**known)
 
 
@@ -55,7 +56,7 @@ def volume(scores: Sequence[Scores], cost: str, dense: int) -> float:
     What is smaller than the smallest reported share counts as that: not every method offers it.
     """
     costs = [max(getattr(one, cost), min(REPORTED) * dense) for one in scores]
-    kept = undominated([one.validation_error for one in scores], costs)
+    kept = undominated([one.error for one in scores], costs)
     points = np.array(
         [
             [one.test_error, size]
@@ -69,7 +70,7 @@ def volume(scores: Sequence[Scores], cost: str, dense: int) -> float:
 
 
 def error_within(scores: Sequence[Scores], cost: str, limit: float) -> float | None:
-    """Return the test error of the lowest validation error within the limit."""
+    """Return the test error of what validation data chooses within the limit."""
     best = within(scores, cost, limit)
     return None if best is None else best.test_error
 

@@ -52,6 +52,8 @@ def recovered(
 ) -> list[Row]:
     """Recover members of all methods and tasks together; return their scores.
 
+    What several methods found is recovered once, since it would become the same.
+
     Args:
       flagship: how to recover.
       tester: of the network and the examples.
@@ -59,11 +61,15 @@ def recovered(
       folder: of checkpoints.
       tell: called with what was done.
     """
-    cases = [Case(task, member) for task, member in members]
-    place = folder / digest(flagship, members)
+    keys = [digest(flagship, [one]) for one in members]
+    each = dict(zip(keys, members, strict=True))
+    tell(f"{len(members)} members, {len(each)} different ones")
+    cases = [Case(task, member) for task, member in each.values()]
+    place = folder / digest(flagship, list(each.values()))
     healed = heal(tester.problem, cases, flagship.recovery, place, lambda line: tell(line["event"]))
-    rows = zip(members, healed, strict=True)
-    return [tester.row(Trial(task, member, became)) for (task, member), became in rows]
+    trials = (Trial(case.task, case.member, one) for case, one in zip(cases, healed, strict=True))
+    rows = dict(zip(each, map(tester.row, trials), strict=True))
+    return [rows[key] for key in keys]
 
 
 def add_recovered(
@@ -117,24 +123,21 @@ def with_rounds(
     trials = recovered_in_rounds(
         tester.problem, sets, flagship.recovery, place, lambda line: tell(line["event"])
     )
-    errors = averaged(tester.problem, trials, flagship.recovery)
+    expected = averaged(tester.problem, trials, flagship.recovery)
     first, every = [], []
     for mine in by_task(trials, len(sets.tasks)):
-        rows = {row: tester.row(trials[row]) for row in mine if row < len(own)}
-        first.append(list(rows.values()))
-        keep = unbeaten([trials[row] for row in mine], errors[mine])
-        best = [row for row, wanted in zip(mine, keep, strict=True) if wanted]
-        every.append([rows.get(row) or tester.row(trials[row]) for row in best])
+        first.append([tester.row(trials[row]) for row in mine if row < len(own)])
+        left = unbeaten([expected[row] for row in mine])
+        every.append([tester.row(trial) for trial in left])
     return first, every, len(trials)
 
 
-def unbeaten(trials: Sequence[Trial], errors: np.ndarray) -> np.ndarray:
-    """Return which trials no other beats on error and one of the costs."""
-    each = [
-        undominated(errors.tolist(), [getattr(trial.member.scores, cost) for trial in trials])
-        for cost in COSTS
-    ]
-    return np.logical_or.reduce(each)
+def unbeaten(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that no other beats on error and one of the costs."""
+    errors, scores = [trial.error for trial in trials], [trial.member.scores for trial in trials]
+    each = [undominated(errors, [getattr(one, cost) for one in scores]) for cost in COSTS]
+    kept = np.logical_or.reduce(each)
+    return [trial for trial, keep in zip(trials, kept, strict=True) if keep]
 
 
 def digest(
@@ -142,7 +145,10 @@ def digest(
     members: Sequence[tuple[int, Member]],
     environments: Sequence[Environment] = (),
 ) -> str:
-    """Return a name that is the same for the same members, recovery and environments."""
+    """Return a name that is the same for the same members, recovery and environments.
+
+    Members are the same that keep the same: all are judged alike, on the same examples.
+    """
     asked = flagship.recovery, flagship.settings, environments
     found = hashlib.sha256(repr(asked).encode())
     for task, member in members:

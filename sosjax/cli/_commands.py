@@ -275,6 +275,8 @@ def _described(
         "test error": _measured(sets, member, "test"),
         "kept": ", ".join(kept),
     }
+    if scores.expected_error is not None:
+        rows["validation error"] += f", expected {100 * scores.expected_error:.2f} %"
     if scores.epoch is not None:
         rows["recovery"] = _recovery(member)
     return "\n".join(f"{key:<18}{value}" for key, value in rows.items())

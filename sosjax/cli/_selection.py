@@ -9,9 +9,10 @@
 - `member`: `id` (TASK/NUMBER), `task`, `number` (its place in the task's members in `sets.json`,
   from 0), `scores` (as in `sets.json`) and `kept`: for each group its name, the units kept, and its
   size;
-- `why`: for each member `id`, `number`, its costs, `validation_error`, `chosen`, `admitted`,
-  `misses` (`cost`, `needs`, `limit`, `over`, and `share`, which is `over` by `limit`), `loss` (what
-  the preference minimises, compared from its first number on) and `reason`, in words.
+- `why`: for each member `id`, `number`, its costs, `validation_error`, `expected_error` (which
+  takes its place in choices after rounds of recovery, else null), `chosen`, `admitted`, `misses`
+  (`cost`, `needs`, `limit`, `over`, and `share`, which is `over` by `limit`), `loss` (what the
+  preference minimises, compared from its first number on) and `reason`, in words.
 
 `sosjax team --json` prints `format` "sosjax-team", `version` 1, `run`, `recovered`, `budget` (as
 `environment`), `weights` by task, `error` (the weighted sum of validation errors), `costs` (sums)
@@ -156,6 +157,7 @@ def _verdict(task: str, found: "Verdict") -> dict[str, Any]:
         "number": found.number,
         **found.costs,
         "validation_error": found.scores.validation_error,
+        "expected_error": found.scores.expected_error,
         "chosen": found.chosen,
         "admitted": found.admitted,
         "misses": [
@@ -211,7 +213,7 @@ def _table(first: str, costs: list[str], error: str) -> "Table":
 
 
 def _numbers(costs: Mapping[str, float], scores: "Scores") -> list[str]:
-    return [*map(amount, costs.values()), f"{100 * scores.validation_error:.2f}"]
+    return [*map(amount, costs.values()), f"{100 * scores.error:.2f}"]
 
 
 def _print(table: "Table") -> None:

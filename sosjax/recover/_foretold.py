@@ -1,6 +1,7 @@
 """What recovered members teach: errors held against those of others, or foretold from them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,15 +17,16 @@ FOLDS = 10
 """Those of one fold are foretold from the other nine."""
 
 
-def averaged(problem: Problem, trials: Sequence[Trial], recovery: Recovery) -> np.ndarray:
-    """Return each one's validation error, after further rounds as a forecast takes it, [N].
+def averaged(problem: Problem, trials: Sequence[Trial], recovery: Recovery) -> list[Trial]:
+    """Return them with the validation errors that a forecast expects, after further rounds.
 
     The lowest of many noisy errors is mostly luck; a forecast holds each against those of
     sub-networks like it.
     """
     if recovery.rounds == 0:
-        return np.array([trial.healed.after for trial in trials])
-    return _foretold(problem, trials, trials)
+        return list(trials)
+    errors = _foretold(problem, trials, trials).tolist()
+    return [replace(one, expected=error) for one, error in zip(trials, errors, strict=True)]
 
 
 def unseen(problem: Problem, trials: Sequence[Trial]) -> np.ndarray:

@@ -73,8 +73,8 @@ def recover(
     jat = with_latency(jat, sets.environments, settings_of(sets))
     problem = Problem(jat, data, tasks, settings_of(sets))
     place = None if run is None else run.checkpoints
-    trials = recovered(problem, own, recovery, place, progress)
-    fronts, error = _fronts(problem, trials, recovery), error_on_test(problem)
+    trials = averaged(problem, recovered(problem, own, recovery, place, progress), recovery)
+    fronts, error = _fronts(problem, trials), error_on_test(problem)
     found = {
         task.name: replace(task, members=told(error, number, fronts[number]))
         for number, task in enumerate(own.tasks)
@@ -88,13 +88,12 @@ def recover(
     return found_sets
 
 
-def _fronts(problem: Problem, trials: Sequence[Trial], recovery: Recovery) -> list[list[Trial]]:
+def _fronts(problem: Problem, trials: Sequence[Trial]) -> list[list[Trial]]:
     """Return for each task what no other beats, smallest first."""
-    errors = averaged(problem, trials, recovery)
     fronts = []
     for rows in by_task(trials, len(problem.tasks)):
         own = [trials[row] for row in rows]
-        left = [own[row] for row in unbeaten(problem, own, errors[rows])]
+        left = [own[row] for row in unbeaten(problem, own, [trial.error for trial in own])]
         fronts.append(
             sorted(left, key=lambda one: (one.member.scores.parameters, one.member.scores.flops))
         )

@@ -27,11 +27,18 @@ class Trial:
       task: the number of its task.
       member: as it was before.
       healed: what became of it.
+      expected: the validation error that a forecast expects of it, if one was asked.
     """
 
     task: int
     member: Member
     healed: Healed
+    expected: float | None = None
+
+    @property
+    def error(self) -> float:
+        """What it is chosen by: the expected validation error, or else its own."""
+        return self.healed.after if self.expected is None else self.expected
 
     def after(self) -> Member:
         """Return the member with what it has become; its errors on test data are yet unknown."""
@@ -40,6 +47,7 @@ class Trial:
             validation_error=share(self.healed.after),
             epoch=self.healed.epoch,
             validation_error_before=self.member.scores.validation_error,
+            expected_error=None if self.expected is None else share(self.expected),
         )
         return replace(self.member, scores=scores, weights=self.healed.weights)
 

@@ -212,7 +212,9 @@ def _recovery(record: Record) -> dict[str, Any]:
     """Return what recovery made of a member; nothing if there was none."""
     if record.content.get("epoch") is None:
         return {}
-    errors = ("validation_error_before", "test_error_before")
+    errors = ["validation_error_before", "test_error_before"]
+    if record.content.get("expected_error") is not None:
+        errors.append("expected_error")
     return {"epoch": record.count("epoch"), **{name: record.share(name) for name in errors}}
 
 

@@ -10,6 +10,7 @@ from ._result import Result
 ERRORS = {
     "test_error": "test error",
     "validation_error": "validation error",
+    "expected_error": "expected validation error",
     "search_error": "search error",
     "test_error_before": "test error before recovery",
     "validation_error_before": "validation error before recovery",

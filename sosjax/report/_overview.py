@@ -128,8 +128,19 @@ def _recovery(result: Result) -> str:
         "<p>Members are recovered: each was trained further on the search data of its task, its "
         "removed units staying removed. Validation data chose the epoch, 0 if none was better; "
         "what another member beats after it is left out. The thin line is the set before; the "
-        "uniform baseline was not recovered, so compare it with that line.</p>"
+        f"uniform baseline was not recovered, so compare it with that line.{_rounds(result)}</p>"
         f'<dl class="settings">{_terms(_named(result.recovery))}</dl>'
+    )
+
+
+def _rounds(result: Result) -> str:
+    """Return what members are chosen by after rounds of recovery; nothing without them."""
+    every = [one for task in result.tasks for one in task.members]
+    if all(one.expected_error is None for one in every):
+        return ""
+    return (
+        " A member is chosen by its expected validation error: its own held against those of "
+        "sub-networks like it that were recovered, as the lowest of many is mostly luck."
     )
 
 

@@ -79,8 +79,15 @@ def _numbers(one: Member | Jack, task: Task, result: Result) -> str:
         f"<td>{'-' if one is task.jack else f'{points:+.2f} pts'}</td>"
         f"<td>{one.parameters:,}</td><td>{part(one.parameters, task.jack.parameters)}</td>"
         f"<td>{short(one.bytes, 'bytes')}</td><td>{short(one.flops)}</td>"
-        f"<td>{percent(one.validation_error)}</td>{seen}<td>{search}</td>{epoch}"
+        f"<td>{percent(one.validation_error)}{_expected(one)}</td>{seen}<td>{search}</td>{epoch}"
     )
+
+
+def _expected(one: Member | Jack) -> str:
+    """Return the error that a member is chosen by, where that is not its own."""
+    if not isinstance(one, Member) or one.expected_error is None:
+        return ""
+    return f"<small>expected {percent(one.expected_error)}</small>"
 
 
 def _number(task: Task, member: Member | Jack) -> int:

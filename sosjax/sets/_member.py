@@ -22,13 +22,15 @@ class Scores:
       bytes: bytes of weights and statistics, as stored.
       flops: FLOPs for one example, two per multiply-accumulate.
       search_error: the share the search saw (leave-one-out); `None` where no search saw it.
-      validation_error: share of validation examples; what members are chosen by.
+      validation_error: share of validation examples.
       test_error: share of test examples; reported, never used.
       epoch: the epoch of recovery that validation data chose, 0 if none was better than before;
         `None` where nothing was recovered. Then the errors above are those after it, and these
         two the ones before.
       validation_error_before: as above.
       test_error_before: as above.
+      expected_error: the validation error held against those of sub-networks like it, as the
+        forecast says that rounds of recovery learn; `None` where there were none.
     """
 
     kept: tuple[int, ...]
@@ -41,6 +43,15 @@ class Scores:
     epoch: int | None = None
     validation_error_before: float | None = None
     test_error_before: float | None = None
+    expected_error: float | None = None
+
+    @property
+    def error(self) -> float:
+        """What members are chosen by: the expected error, or else the validation error.
+
+        The lowest of many noisy errors is mostly luck, which the expected error averages out.
+        """
+        return self.validation_error if self.expected_error is None else self.expected_error
 
     @property
     def costs(self) -> dict[str, int]:

@@ -72,7 +72,7 @@ def verdicts(
     limits = _limits(environment, prefer, costs[0])
     exceeded = [misses(each, limits) for each in costs]
     columns = {name: [each[name] for each in costs] for name in costs[0]}
-    losses = prefer.losses([one.validation_error for one in scores], columns)
+    losses = prefer.losses([one.error for one in scores], columns)
 
     def rank(number: int) -> tuple[Loss, int, int]:
         return losses[number], scores[number].parameters, number

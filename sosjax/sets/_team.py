@@ -83,7 +83,7 @@ def team(
     found = team_numbers(scores, budget, [weights[task] for task in sets], outputs)
     numbers = dict(zip(sets, found, strict=True))
     members = {task: sets[task][number] for task, number in numbers.items()}
-    errors = [weights[task] * one.scores.validation_error for task, one in members.items()]
+    errors = [weights[task] * one.scores.error for task, one in members.items()]
     return Team(budget, {task: weights[task] for task in sets}, members, numbers, math.fsum(errors))
 
 
@@ -124,7 +124,7 @@ def team_numbers(
         (np.array([one[cost] for one in costs], float), limit)
         for cost, limit in budget.limits.items()
     ]
-    errors = np.array([weights[task] * sets[task][n].validation_error for task, n in pool])
+    errors = np.array([weights[task] * sets[task][n].error for task, n in pool])
     chosen = cheapest(errors, rows, owners)
     if chosen is None:
         small = smallest_excess(rows, owners)
@@ -149,5 +149,5 @@ def _distinct(scores: Sequence[Scores], costs: Sequence[Mapping[str, float]]) ->
     """Return the places of members that do not have the error and the costs of an earlier one."""
     first: dict[tuple[float, ...], int] = {}
     for number, (one, each) in enumerate(zip(scores, costs, strict=True)):
-        first.setdefault((one.validation_error, *each.values()), number)
+        first.setdefault((one.error, *each.values()), number)
     return list(first.values())

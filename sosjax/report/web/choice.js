@@ -20,11 +20,13 @@ window.sosjax = (() => {
       }));
   const excess = (member, limits) => Math.max(0, ...misses(member, limits).map((one) => one.share));
 
+  // What members are chosen by: what rounds of recovery expect of one, or else its own error.
+  const error = (one) => one.expected_error ?? one.validation_error;
   // The lowest validation error within the limits, of equals the fewest parameters, then the first.
   const choose = (members, limits) =>
     least(
       members.filter((one) => !misses(one, limits).length),
-      (one) => [one.validation_error, one.parameters, one.number],
+      (one) => [error(one), one.parameters, one.number],
     );
   // Of members that all miss, the one whose largest excess is the smallest share of its limit.
   const nearest = (members, limits) =>
@@ -35,7 +37,7 @@ window.sosjax = (() => {
     const steps = [];
     for (const one of [...members].sort((a, b) => a[cost] - b[cost])) {
       const best = steps.at(-1);
-      const rank = (each) => [each.validation_error, each.parameters];
+      const rank = (each) => [error(each), each.parameters];
       if (best && !earlier(rank(one), rank(best))) continue;
       if (best && best[cost] === one[cost]) steps.pop();
       steps.push(one);
