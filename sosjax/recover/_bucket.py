@@ -1,8 +1,8 @@
 """Members of like widths, cut to common shapes, so that one program trains them all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import jax
 import numpy as np
@@ -84,14 +84,17 @@ def _alike(jat: Jat, members: Sequence[Masks], rows: Sequence[int], classes: int
     """Return one bucket, or several where the same widths make different programs."""
     counts = [kept_of(members[row]) for row in rows]
     most = np.max(counts, 0).tolist()
-    found: dict[str, tuple[Subject, list[int], list[Masks]]] = {}
+    found: dict[str, tuple[_Program, list[int], list[Masks]]] = {}
     for row in rows:
         wide = tuple(_filled(mask, count) for mask, count in zip(members[row], most, strict=True))
-        graph, text = _cut(jat, wide, classes)
-        _, own, masks = found.setdefault(text, (graph, [], []))
+        program = _cut(jat, wide, classes)
+        _, own, masks = found.setdefault(program.text, (program, [], []))
         own.append(row)
         masks.append(wide)
-    return [Bucket(tuple(own), graph, tuple(masks)) for graph, own, masks in found.values()]
+    return [
+        Bucket(tuple(own), program.subject(), tuple(masks))
+        for program, own, masks in found.values()
+    ]
 
 
 def _filled(mask: np.ndarray, count: int) -> np.ndarray:
@@ -101,8 +104,15 @@ def _filled(mask: np.ndarray, count: int) -> np.ndarray:
     return filled
 
 
-def _cut(jat: Jat, wide: Masks, classes: int) -> tuple[Subject, str]:
-    """Return the cut network, and a text that is the same for the same program."""
+class _Program(NamedTuple):
+    """A cut network: a text that is the same for the same program, and what makes its graph."""
+
+    text: str
+    subject: Callable[[], Subject]
+
+
+def _cut(jat: Jat, wide: Masks, classes: int) -> _Program:
+    """Cut the network; its graph, which takes a second, is only made of what is asked for it."""
     graph = jat.graph
     shapes = graph.graph.shapes
     if graph.head is not None:
@@ -125,8 +135,11 @@ def _cut(jat: Jat, wide: Masks, classes: int) -> tuple[Subject, str]:
     leaves = named_leaves(small.params)
     # Of a block that is gone nothing is estimated.
     left = tuple(pair for pair in graph.statistics if leaves[pair.mean].size > 0)
-    cut = subject(trace(small.apply, small.params, example), left, graph.head)
-    return cut, f"{jaxpr}{constants}"
+
+    def made() -> Subject:
+        return subject(trace(small.apply, small.params, example), left, graph.head)
+
+    return _Program(f"{jaxpr}{constants}", made)
 
 
 def placed(jat: Jat, full: Any, masks: Masks, wide: Masks) -> tuple[Any, dict[str, np.ndarray]]:
