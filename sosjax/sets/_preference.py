@@ -1,9 +1,9 @@
 """What one wants of the members that are within the limits: each kind is one rule of choice.
 
 A preference sees validation errors and costs, never test errors. Both are minimised. The errors are
-`Scores.error`: after rounds of recovery the expected ones. It gives every
-member of a set a loss, and the lowest loss among the admitted ones wins. Losses are made from the
-whole set, so a tighter limit changes a choice only if it shuts the chosen member out.
+`Scores.error`: after rounds of recovery the expected ones. It gives every member of a set a loss,
+and the lowest loss among the admitted ones wins. Losses are made from the whole set, so a tighter
+limit changes a choice only if it shuts the chosen member out.
 """
 
 import math
