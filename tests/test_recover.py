@@ -234,6 +234,18 @@ def test_side_by_side_is_one_after_the_other_with_a_block_gone(monkeypatch, tmp_
         assert one.epoch > 0 or other.epoch == 0
 
 
+def test_what_is_kept_of_some_is_not_taken_for_others(tmp_path):
+    """A round may seek other members on another machine: the place is the same."""
+    once, members = replace(RECOVERY, epochs=1), found().tasks[0].members
+    cases = [Case(0, members[0]), Case(0, members[-1])]
+    (plain,) = heal(problem(), cases[1:], once)
+    heal(problem(), cases[:1], once, tmp_path)
+    (other,) = heal(problem(), cases[1:], once, tmp_path)
+    assert replace(other, weights={}) == replace(plain, weights={})
+    shapes = {name: leaf.shape for name, leaf in plain.weights.items()}
+    assert {name: leaf.shape for name, leaf in other.weights.items()} == shapes
+
+
 def test_a_task_may_have_no_member(tmp_path):
     first, second = found().tasks
     sets = replace(found(), tasks=(first, replace(second, members=())))

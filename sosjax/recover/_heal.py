@@ -20,7 +20,7 @@ from ._arrival import arrived
 from ._bucket import Bucket, buckets, cropped, placed, widened
 from ._case import Case, Healed
 from ._healing import Healing, Patient
-from ._kept import load_healed, save_healed
+from ._kept import digest, load_healed, save_healed
 from ._ward import Ward, ward_of
 from ._workers import side_by_side
 
@@ -61,11 +61,11 @@ def heal(
     def run(number: int, tell: Progress) -> list[Healed]:
         bucket = sorted_in[number]
         name = f"bucket {number + 1} of {len(sorted_in)}, {len(bucket.rows)} members"
-        own_place = None if place is None else place / f"bucket-{number:03d}"
+        own, before = zip(*((cases[row], came[row]) for row in bucket.rows), strict=True)
+        own_place = None if place is None else place / f"bucket-{digest(own)}"
         done = None if own_place is None else load_healed(own_place)
         if done is not None:
             return done
-        own, before = zip(*((cases[row], came[row]) for row in bucket.rows), strict=True)
         return _Bucketful(problem, ward, recovery, bucket, own, before).run(own_place, name, tell)
 
     for bucket, healed in zip(sorted_in, side_by_side(run, len(sorted_in), progress), strict=True):

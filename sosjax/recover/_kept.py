@@ -1,15 +1,31 @@
 """What became of a bucket's members, in one file: many times smaller than their checkpoints."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..models._weights import load_arrays, save_arrays
-from ._case import Healed
+from ._case import Case, Healed
 
 NAME = "healed.safetensors"
 NUMBERS = ("epoch", "lost", "before", "after", "loss")
+
+
+def digest(cases: Sequence[Case]) -> str:
+    """Return a name for members: what is kept of some is never taken for that of others.
+
+    Those that a round seeks may be others on another machine, whose numbers are not quite the same.
+    """
+    found = hashlib.sha256()
+    for case in cases:
+        found.update(repr((case.task, [mask.shape for mask in case.masks])).encode())
+        for mask in case.masks:
+            found.update(np.packbits(mask).tobytes())
+    return found.hexdigest()[:16]
 
 
 def save_healed(folder: Path, healed: Sequence[Healed]) -> None:
