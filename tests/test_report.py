@@ -264,7 +264,9 @@ def test_after_rounds_members_are_chosen_by_expected_errors(recovered_folder):
     assert [one["expected_error"] for one in own["tasks"][0]["members"]] == [0.155, 0.2]
     assert {"key": "expected_error", "label": "expected validation error"} in own["errors"]
     assert set(own["tasks"][0]["chosen"].values()) <= {0, None}
-    line = next(one for one in printed(recovered_folder).splitlines() if "phone" in one).split()
+    text = printed(recovered_folder)
+    assert "`valid.` is what rounds of recovery expect of the validation error." in text
+    line = next(one for one in text.splitlines() if "phone" in one).split()
     assert line[-4:] == ["15.50", "27.15", "32.15", "13.05"]
     del content["tasks"][0]["members"][0]["expected_error"]
     write(recovered_folder / "recovered", content)

@@ -172,7 +172,8 @@ def _why_table(found: "tuple[Verdict, ...]") -> "Table":
     from rich.text import Text
 
     costs = list(found[0].costs) if found else []
-    table = _table("Number", costs, "valid. %")
+    expected = any(one.scores.expected_error is not None for one in found)
+    table = _table("Number", costs, "expected %" if expected else "valid. %")
     table.add_column("Why", overflow="fold", min_width=24)
     for one in found:
         style = "bold" if one.chosen else "" if one.admitted else "dim"
