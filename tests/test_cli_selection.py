@@ -137,7 +137,7 @@ def test_why_is_a_table_before_the_member(capsys, monkeypatch):
         ["1", "2,000", "8,000", "18,000", "25.00"],
         ["2", "4,000", "16,000", "20,000", "12.50"],
     ]
-    assert "chosen: 25.00 % validation error" in table
+    assert "chosen: 25.00 % error" in table
     assert "environment       as asked (bytes <= 9,000)\n" in member
     out = said(capsys, "select", "r", "--task", "tops")
     assert "environment       none\n" in out

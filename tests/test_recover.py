@@ -114,12 +114,12 @@ def test_the_front_is_of_errors_held_against_those_of_others():
     genes = genes_of(encoding, np.array([trial.member.scores.kept for trial in trials]))
     tasks = np.array([trial.task for trial in trials])
     losses = np.array([trial.healed.loss for trial in trials])
-    told = forecast(genes, tasks, np.array(plain), losses, counts(problem().validation)[tasks])
+    examples = counts(problem().validation)[tasks]
+    told = forecast(genes, tasks, np.array(plain), losses, examples)
     errors = [trial.error for trial in averaged(problem(), trials, once)]
     for row, (own, task) in enumerate(zip(genes, tasks.tolist(), strict=True)):
-        assert errors[row] == pytest.approx(
-            float(np.exp(told(jnp.float32(own)[None], task)[0][0])), 1e-4
-        )
+        share = float(np.exp(told(jnp.float32(own)[None], task)[0][0]))
+        assert errors[row] == pytest.approx(share - 0.5 / examples[row], 1e-4)
     final = recover(network(), sets, make_data(), TASKS, once)
     for number, task in enumerate(final.tasks):
         rows = np.flatnonzero(tasks == number)
@@ -352,6 +352,9 @@ def test_an_interrupted_recovery_goes_on_to_the_same_result(after, tmp_path, mon
     assert contents(recover(*arguments, folder=folder)) == contents(recovered())
     with pytest.raises(InputError, match="`run` must be resumed with what it was started with, go"):
         recover(*arguments[:-1], replace(RECOVERY, rate=1.0), folder=folder)
+    elsewhere = replace(found(), environments=(Environment("other", flops=1e9),))
+    with pytest.raises(InputError, match="got other environments for"):
+        recover(network(), elsewhere, *arguments[2:], folder=folder)
 
 
 def test_recovered_sets_are_kept(tmp_path):

@@ -259,7 +259,12 @@ def test_after_rounds_members_are_chosen_by_expected_errors(recovered_folder):
     assert select(task, Environment("a", parameters=9000)) is task.members[0]
     page = report(recovered_folder).read_text()
     assert "<td>26.00 %<small>expected 15.50 %</small></td>" in page
-    assert "is chosen by its expected validation error" in page
+    assert "The expected validation error of a member is its own held against" in page
+    assert (
+        page.count("lowest expected validation error")
+        + page.count("lowest\nexpected validation error")
+        == 3
+    )
     own = embedded(page)
     assert [one["expected_error"] for one in own["tasks"][0]["members"]] == [0.155, 0.2]
     assert {"key": "expected_error", "label": "expected validation error"} in own["errors"]

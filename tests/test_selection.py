@@ -219,7 +219,7 @@ def test_ties_go_to_the_fewest_parameters_and_then_to_the_first():
     reasons = [one.reason for one in sets.why("a")]
     assert reasons == [
         "as good, with 6 parameters more",
-        "chosen: 50.00 % validation error",
+        "chosen: 50.00 % error",
         "as good, and behind it in the set",
     ]
 
@@ -235,7 +235,7 @@ def test_why():
     small, middle, large = sets.why("a", Environment("e", parameters=10, bytes=60))
     assert (small.admitted, middle.admitted, large.admitted) == (True, True, False)
     assert middle.chosen and middle.scores.parameters == 8
-    assert small.reason == "50.00 % validation error; the chosen 25.00 % validation error"
+    assert small.reason == "50.00 % error; the chosen 25.00 % error"
     assert large.reason == (
         "needs 20 parameters, 10 (100 %) over 10 and 90 bytes, 30 (50 %) over 60"
     )
@@ -246,9 +246,7 @@ def test_why():
     assert not any(one.chosen or one.admitted for one in none)
     assert none[0].reason == "needs 5 parameters, 1 (25 %) over 4"
     told = [one.reason for one in sets.why("a", prefer=At("parameters", 10))]
-    assert told[0] == (
-        "5 parameters, 50.00 % validation error; the chosen 8 parameters, 25.00 % validation error"
-    )
+    assert told[0] == ("5 parameters, 50.00 % error; the chosen 8 parameters, 25.00 % error")
     assert told[2] == "needs 20 parameters, 10 (100 %) over 10"
     assert "below the line" in sets.why("a", prefer=Knee())[1].reason
     weighted = sets.why("a", prefer=Weighted({"error": 1, "parameters": 1}))

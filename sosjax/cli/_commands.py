@@ -271,12 +271,10 @@ def _described(
         "member": member_id(member.task, number),
         "environment": place,
         **{cost: f"{value:,}" for cost, value in scores.costs.items()},
-        "validation error": _measured(sets, member, "validation"),
+        "validation error": _measured(sets, member, "validation") + _expected(member),
         "test error": _measured(sets, member, "test"),
         "kept": ", ".join(kept),
     }
-    if scores.expected_error is not None:
-        rows["validation error"] += f", expected {100 * scores.expected_error:.2f} %"
     if scores.epoch is not None:
         rows["recovery"] = _recovery(member)
     return "\n".join(f"{key:<18}{value}" for key, value in rows.items())
@@ -290,6 +288,12 @@ def _measured(sets: "SetOfSets", member: "Member", part: str) -> str:
     unit = sets.facts.get("units", {}).get(member.task, {}).get(part)
     own = measured(error, sets.facts.get("kind", "classes"), unit)
     return f"{100 * error:.2f} %" + (f" ({own})" if own else "")
+
+
+def _expected(member: "Member") -> str:
+    """Return what a member is chosen by, where that is not its own error."""
+    expected = member.scores.expected_error
+    return "" if expected is None else f", expected {100 * expected:.2f} %"
 
 
 def _recovery(member: "Member") -> str:

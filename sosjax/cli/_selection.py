@@ -15,7 +15,8 @@
   preference minimises, compared from its first number on) and `reason`, in words.
 
 `sosjax team --json` prints `format` "sosjax-team", `version` 1, `run`, `recovered`, `budget` (as
-`environment`), `weights` by task, `error` (the weighted sum of validation errors), `costs` (sums)
+`environment`), `weights` by task, `error` (the weighted sum of what members are chosen by: expected
+errors after rounds of recovery, else validation errors), `costs` (sums)
 and `members` (each as `member`).
 """
 
@@ -172,8 +173,7 @@ def _why_table(found: "tuple[Verdict, ...]") -> "Table":
     from rich.text import Text
 
     costs = list(found[0].costs) if found else []
-    expected = any(one.scores.expected_error is not None for one in found)
-    table = _table("Number", costs, "expected %" if expected else "valid. %")
+    table = _table("Number", costs, _head_of([one.scores for one in found]))
     table.add_column("Why", overflow="fold", min_width=24)
     for one in found:
         style = "bold" if one.chosen else "" if one.admitted else "dim"
@@ -187,7 +187,8 @@ def _team_table(sets: "SetOfSets", found: "Team") -> "Table":
 
     from ..sets._selection import costs_in
 
-    table = _table("Member", list(found.costs), "valid. %")
+    scores = [member.scores for member in found.members.values()]
+    table = _table("Member", list(found.costs), _head_of(scores))
     table.add_column("test %", justify="right")
     for task, number in found.numbers.items():
         scores = sets.task(task).members[number].scores
@@ -211,6 +212,12 @@ def _table(first: str, costs: list[str], error: str) -> "Table":
     for name in (*costs, error):
         table.add_column(name.capitalize(), justify="right", no_wrap=True)
     return table
+
+
+def _head_of(scores: "list[Scores]") -> str:
+    """Return what the errors are called that members are chosen by."""
+    expected = any(one.expected_error is not None for one in scores)
+    return "expected %" if expected else "valid. %"
 
 
 def _numbers(costs: Mapping[str, float], scores: "Scores") -> list[str]:

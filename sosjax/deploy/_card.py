@@ -146,6 +146,11 @@ def _metrics(facts: Facts) -> str:
         lines.append(f"| {part}{before} | {_percent(own)} | {_percent(whole)} |")
     if scores.epoch is not None:
         lines += ["", f"Recovered: epoch {scores.epoch} was chosen by validation examples."]
+    if scores.expected_error is not None:
+        lines.append(
+            f"The member was chosen by its expected validation error, "
+            f"{_percent(scores.expected_error)}: its own held against those of others like it."
+        )
     return "\n".join(lines)
 
 

@@ -128,9 +128,7 @@ class Environment:
         import numpy as np  # which `sosjax --help` need not wait for
 
         found = self.each_costs(counted, np.array(kept), outputs, np)
-        return dict(counted) | {
-            name: float(cost) for name, cost in found.items() if name not in counted
-        }
+        return {name: cost if name in COUNTED else float(cost) for name, cost in found.items()}
 
     def each_costs(
         self, counted: Mapping[str, Any], kept: Any, outputs: Any, xp: Any

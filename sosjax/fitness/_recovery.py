@@ -43,8 +43,8 @@ class Recovery:
       rounds: how often further members are sought near the front and within environments, by a
         forecast of what recovery makes of a sub-network that is learnt from those recovered
         before; 0: none.
-      further: new members for each task and round, at most; and, if there are rounds, as many drawn
-        at random that are recovered along with the first.
+      further: new members for each task and round, at most, up to half of them for environments;
+        and, if there are rounds, as many drawn at random that are recovered along with the first.
       smallest: a share of the whole network's costs; no further member is sought for being smaller.
       seed: of the order of examples, of low-rank updates and of the search for further members.
 

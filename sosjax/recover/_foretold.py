@@ -43,7 +43,7 @@ def unseen(problem: Problem, trials: Sequence[Trial]) -> np.ndarray:
             for own in (folds != fold, folds == fold)
         )
         errors[folds == fold] = _foretold(problem, known, asked)
-    return np.minimum(errors, 1.0)
+    return errors
 
 
 def _foretold(problem: Problem, known: Sequence[Trial], asked: Sequence[Trial]) -> np.ndarray:
@@ -52,7 +52,9 @@ def _foretold(problem: Problem, known: Sequence[Trial], asked: Sequence[Trial]) 
     genes, errors = jnp.asarray(traits_of(problem, kept), jnp.float32), []
     for task in range(len(problem.tasks)):
         errors.append(np.exp(found(genes, task)[0]))
-    return np.stack(errors)[tasks, np.arange(len(tasks))]
+    shares = np.stack(errors)[tasks, np.arange(len(tasks))]
+    # Without the half example that it was learnt with.
+    return np.clip(shares - 0.5 / counts(problem.validation)[tasks], 0, 1)
 
 
 def learnt(problem: Problem, trials: Sequence[Trial]) -> Forecast:

@@ -15,7 +15,7 @@ from ..sets._member import Member
 from ..space._importance import ranking
 from ._foretold import learnt, placed
 from ._promise import better_within, promising
-from ._seeking import aimed, genes_of, ratios_of, seek
+from ._seeking import Aim, aimed, genes_of, ratios_of, seek
 from ._trial import Trial, by_task, unbeaten
 
 CAUTION = 0.5
@@ -31,8 +31,8 @@ def further(
 ) -> list[tuple[int, Member]]:
     """Return members that promise more than those that were recovered, with their tasks.
 
-    Half of them at most are sought for environments, each the best within its limits: on a front
-    hardly any member is as large as an environment allows. The others widen the front.
+    Up to half of them, rounded up, are sought for environments, each the best within its limits: on
+    a front hardly any member is as large as an environment allows. The others widen the front.
 
     Args:
       problem: the network and the examples.
@@ -49,19 +49,34 @@ def further(
     for task in range(len(problem.tasks)):
         own, drawn = kept[tasks == task], np.asarray(encoding.kept(jnp.asarray(genotypes[task])))
         fresh = _fresh(drawn, own)
-        there, points = (
-            np.asarray(aim(jnp.asarray(rows), jnp.int32(task), jnp.int32(0)))
-            for rows in (own, drawn[fresh])
-        )
-        beyond = _beyond(problem, environments, task, np.concatenate([drawn[fresh], own]))
-        errors = np.concatenate([points[:, 0], there[:, 0]])
-        limited = np.where(beyond == 0, errors, np.inf)
-        new, old = limited[:, : len(fresh)], limited[:, len(fresh) :]
-        rows = better_within(new, old, (recovery.further + 1) // 2)
-        there = np.concatenate([there, points[rows]])
-        rows += promising(points, there, recovery.further - len(rows))
+        rows = _best(problem, environments, aim, task, drawn[fresh], own, recovery.further)
         chosen.append(fresh[rows].tolist())
     return _members(problem, genotypes, chosen)
+
+
+def _best(
+    problem: Problem,
+    environments: Sequence[Environment],
+    aim: Aim,
+    task: int,
+    fresh: np.ndarray,
+    own: np.ndarray,
+    count: int,
+) -> list[int]:
+    """Return which fresh counts [M, G + blocks] promise most beyond a task's own, at most so many.
+
+    Those for environments come first.
+    """
+    points, known = (
+        np.asarray(aim(jnp.asarray(rows), jnp.int32(task), jnp.int32(0))) for rows in (fresh, own)
+    )
+    within, held = (
+        np.where(_beyond(problem, environments, task, rows) == 0, each[:, 0], np.inf)
+        for rows, each in ((fresh, points), (own, known))
+    )
+    first = better_within(within, held, (count + 1) // 2)
+    known = np.concatenate([known, points[first]])
+    return first + promising(points, known, count - len(first))
 
 
 def _beyond(

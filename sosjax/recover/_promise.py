@@ -10,6 +10,9 @@ from ..pareto._hypervolume import hypervolume
 MARGIN = 0.1
 """How far the reference lies behind the worst of every objective, as a share of its range."""
 
+LEAST = 0.01
+"""What an environment's log error is bettered by at least, or a recovery is not worth it."""
+
 
 def promising(points: np.ndarray, known: np.ndarray, count: int) -> list[int]:
     """Choose rows one after the other, each for what it adds to the hypervolume of those before.
@@ -52,7 +55,7 @@ def better_within(points: np.ndarray, known: np.ndarray, count: int) -> list[int
     Args:
       points: the log errors that are promised, infinite beyond an environment's limits, [E, M].
       known: those of what there is, [E, N].
-      count: how many rows at most; fewer, if no other betters any.
+      count: how many rows at most; fewer, if no other betters any by more than `LEAST`.
     """
     if 0 in points.shape:
         return []
@@ -60,7 +63,7 @@ def better_within(points: np.ndarray, known: np.ndarray, count: int) -> list[int
     reached = points.min(1)
     chosen: list[int] = []
     while len(chosen) < count:
-        better = reached < least
+        better = reached < least - LEAST
         if not better.any():
             break
         gains = np.subtract(least, reached, where=better, out=np.full(len(least), -np.inf))

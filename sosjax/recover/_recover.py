@@ -35,7 +35,8 @@ def recover(
     """Train every member of every set further, on the search data of its task.
 
     What recovery makes of them teaches where better ones are: as often as `recovery.rounds` says,
-    further members are sought by that knowledge and recovered alike.
+    further members are sought by that knowledge, within the sets' environments and between them,
+    and recovered alike.
 
     Removed units stay removed. Epochs are chosen on validation data; a member that no epoch makes
     better stays as it came, and so does one whose numbers go beyond all bounds. Test data is looked
@@ -61,12 +62,14 @@ def recover(
     """
     check_network(jat, sets)
     own = of_tasks(sets, tasks)
-    check_asked(jat, data, tasks, (), bool(sets.facts["depth"]))
+    places = sets.environments if recovery.rounds else ()
+    check_asked(jat, data, tasks, places, bool(sets.facts["depth"]))
     run = None
     if folder is not None:
         path = Path(folder)
         asked = {"settings": asdict(recovery), "sets": digest_of(sets)}
         asked |= {"tasks": [task.name for task in tasks], "data": asked_data(data, tasks)}
+        asked |= {"environments": [one.content() for one in places]}
         run = RunFolder.open(path, asked) if path.exists() else RunFolder.create(path, asked, None)
         if (path / JSON_NAME).exists():
             return load_sets(path)

@@ -57,7 +57,7 @@ def overview(result: Result) -> str:
     rows = "".join(_row(index, task, result) for index, task in enumerate(result.tasks))
     return (
         '<section aria-labelledby="chosen"><h2 id="chosen">What to deploy</h2>'
-        "<p>For each task and environment the member with the lowest validation error within "
+        f"<p>For each task and environment the member with the lowest {result.judge} within "
         "every limit: its test error, its parameters, and their part of the Jack's.</p>"
         '<div class="scroll"><table class="overview"><thead><tr><th scope="col">Task</th>'
         f'{heads}<th scope="col">The Jack</th></tr></thead><tbody>{rows}</tbody></table></div>'
@@ -101,7 +101,7 @@ def method(result: Result) -> str:
         '<h2 id="method">How the numbers were made</h2>'
         f"<p>{MEASURES[result.kind][1]} The search judged candidates on search data "
         f"({sizes['search']:,} examples). Validation data ({sizes['validation']:,}) select the "
-        f"member for an environment: the lowest validation error within every limit, of equals "
+        f"member for an environment: the lowest {result.judge} within every limit, of equals "
         f"the one with fewer parameters. Test data ({sizes['test']:,}) chose nothing: they are "
         f"what the plots first and the bold numbers show, and so a line may rise. A task uses the "
         f"examples of its classes. The lines follow the same rule: at each cost they give the "
@@ -135,11 +135,10 @@ def _recovery(result: Result) -> str:
 
 def _rounds(result: Result) -> str:
     """Return what members are chosen by after rounds of recovery; nothing without them."""
-    every = [one for task in result.tasks for one in task.members]
-    if all(one.expected_error is None for one in every):
+    if not result.expected:
         return ""
     return (
-        " A member is chosen by its expected validation error: its own held against those of "
+        " The expected validation error of a member is its own held against those of "
         "sub-networks like it that were recovered, as the lowest of many is mostly luck."
     )
 

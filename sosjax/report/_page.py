@@ -99,7 +99,7 @@ def _sets(result: Result) -> str:
     return f"""<section aria-labelledby="fronts">
 <h2 id="fronts">The fronts</h2>
 <p>Each dot is a member of a task's set. Move the limits: of each task the member with the lowest
-validation error within all of them is chosen.</p>
+{result.judge} within all of them is chosen.</p>
 <div id="explorer"><p>The plots need JavaScript; the tables below hold the same numbers.</p></div>
 </section>
 <section aria-labelledby="numbers">

@@ -134,6 +134,16 @@ class Result:
         return self.network != ""
 
     @property
+    def expected(self) -> bool:
+        """Whether members have errors that rounds of recovery expect."""
+        return any(one.expected_error is not None for task in self.tasks for one in task.members)
+
+    @property
+    def judge(self) -> str:
+        """What members are chosen by, in words."""
+        return "expected validation error" if self.expected else "validation error"
+
+    @property
     def curves(self) -> dict[str, list[tuple[int, float]]]:
         """The hypervolume of each task after generations, by the task's name."""
         found: dict[str, list[tuple[int, float]]] = {}

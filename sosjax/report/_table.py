@@ -46,7 +46,7 @@ def table_of(result: Result) -> Group:
         return Group(nothing, *problems)
     recovered = "Recovered sets; `before` is the test error before recovery."
     head = [Text(recovered)] if result.recovery else []
-    if any(one.expected_error is not None for task in result.tasks for one in task.members):
+    if result.expected:
         head.append(Text("`valid.` is what rounds of recovery expect of the validation error."))
     return Group(*head, _rows(result), *_misses(result), *map(Text, result.notes), *problems)
 

@@ -29,8 +29,8 @@ class Scores:
         two the ones before.
       validation_error_before: as above.
       test_error_before: as above.
-      expected_error: the validation error held against those of sub-networks like it, as the
-        forecast says that rounds of recovery learn; `None` where there were none.
+      expected_error: the validation error as the forecast expects it that rounds of recovery
+        learn, held against those of sub-networks like it; `None` where there were no rounds.
     """
 
     kept: tuple[int, ...]
@@ -43,7 +43,7 @@ class Scores:
     epoch: int | None = None
     validation_error_before: float | None = None
     test_error_before: float | None = None
-    expected_error: float | None = None
+    expected_error: float | None = field(default=None, repr=False)
 
     @property
     def error(self) -> float:
@@ -88,8 +88,10 @@ class Member:
 
     def __repr__(self) -> str:
         """Return what it is in a line, without its arrays."""
-        scores, share = self.scores, 100 * self.scores.validation_error
-        return f"Member({self.task}: {scores.parameters:,} parameters, {share:.2f} % on validation)"
+        scores = self.scores
+        kind = "on validation" if scores.expected_error is None else "expected"
+        share = f"{100 * scores.error:.2f} % {kind}"
+        return f"Member({self.task}: {scores.parameters:,} parameters, {share})"
 
     def leaves(self, full: dict[str, Any], head: "Head | None") -> dict[str, Any]:
         """Return the network's full leaves with this member's statistics and head in their places.

@@ -16,7 +16,7 @@ from .._errors import require, require_known, require_number
 from ..environments._environment import amount
 
 ERROR = "error"
-"""The name of the validation error among the costs."""
+"""The name of the error on validation data among the costs."""
 
 Loss = tuple[float, ...]
 """Compared from the first number on."""
@@ -32,7 +32,7 @@ class AbstractPreference(ABC):
         """Return a loss for every member of a set.
 
         Args:
-          errors: validation errors of the M members.
+          errors: of the M members, on validation data.
           costs: M values of each cost, by its name.
 
         Raises:
@@ -41,7 +41,7 @@ class AbstractPreference(ABC):
 
     @abstractmethod
     def told(self, loss: Loss) -> str:
-        """Return a loss in words: `12.50 % validation error`."""
+        """Return a loss in words: `12.50 % error`."""
 
     @property
     @abstractmethod
@@ -57,7 +57,7 @@ class AbstractPreference(ABC):
 @final
 @dataclass(frozen=True)
 class Best(AbstractPreference):
-    """The lowest validation error: the default."""
+    """The lowest error on validation data: the default."""
 
     @property
     def limits(self) -> dict[str, float]:
@@ -250,4 +250,4 @@ def _log(cost: float) -> float:
 
 
 def _percent(error: float) -> str:
-    return f"{100 * error:.2f} % validation error"
+    return f"{100 * error:.2f} % error"

@@ -38,7 +38,7 @@ class TaskSet:
         """Return a line for each member: its number, costs and errors."""
         rows = [
             f"  {number:>3}  {one.parameters:>13,} parameters  {one.flops:>15,} FLOPs  "
-            f"{one.validation_error:7.2%} on validation  {one.test_error:7.2%} on test"
+            f"{one.error:7.2%} {_kind(one)}  {one.test_error:7.2%} on test"
             for number, one in enumerate(member.scores for member in self.members)
         ]
         return "\n".join([f"{self.name}: {len(self.members)} members", *rows])
@@ -97,8 +97,8 @@ class SetOfSets:
         Args:
           task: the task's name.
           environment: an environment, or the name of one the search was made for; `None`: no limit.
-          prefer: `Best()`, the lowest validation error; `Knee()`, `Weighted({"error": 2, "flops":
-            1})` or `At("parameters", 20_000)`, see `sosjax.sets`.
+          prefer: `Best()`, the lowest error (`Scores.error`); `Knee()`, `Weighted({"error": 2,
+            "flops": 1})` or `At("parameters", 20_000)`, see `sosjax.sets`.
 
         Returns:
           The member; of equal ones, that with the fewest parameters, and of those the first.
@@ -137,7 +137,7 @@ class SetOfSets:
     ) -> Team:
         """Return the best members of several tasks under one total budget.
 
-        The weighted sum of validation errors is the lowest there is, by an integer program.
+        The weighted sum of errors (`Scores.error`) is the lowest there is, by an integer program.
 
         Example:
           `sets.team(sosjax.Environment("hub", bytes=100_000), weights={"shoes": 2})`
@@ -164,3 +164,8 @@ class SetOfSets:
 
     def _environment(self, environment: Environment | str | None) -> Environment | None:
         return self.environment(environment) if isinstance(environment, str) else environment
+
+
+def _kind(scores: Scores) -> str:
+    """Return what the error is called that a member is chosen by."""
+    return "on validation" if scores.expected_error is None else "expected"

@@ -27,10 +27,10 @@ class Team:
 
     Attributes:
       budget: the limits on the sums of costs.
-      weights: of each task's validation error, by its name.
+      weights: of each task's error, by its name.
       members: by the name of the task.
       numbers: the members' places in their sets, from 0, by the name of the task.
-      error: the weighted sum of validation errors, which is minimal.
+      error: the weighted sum of errors on validation data (`Scores.error`), which is minimal.
     """
 
     budget: Environment
@@ -95,7 +95,7 @@ def team_numbers(
 ) -> list[int]:
     """Return the place in its set of the member chosen for each task.
 
-    The weighted sum of validation errors is the lowest that the budget allows. Of equal teams it is
+    The weighted sum of errors is the lowest that the budget allows. Of equal teams it is
     one with the fewest parameters in total; among equal members of a task it has the first.
 
     Args:
