@@ -16,8 +16,8 @@ with the lowest validation error within, else the largest within. All are recove
 program with the same number of gradient steps on the same examples. `--torch` also recovers the
 members of Torch-Pruning in PyTorch, with the same optimiser, schedule and batches. Where recovery
 seeks further members (`rounds`), within the budgets and between them, the first front alone is
-shown as well; and, with `--matched`, uniform Taylor with as many recoveries. Its errors then are what
-the rounds expect of them, as `select` takes them; those of all other methods are their own.
+shown as well; and, with `--matched`, uniform Taylor with as many recoveries. The Set's errors then
+are what the rounds expect of them, as `select` takes them; those of all other methods their own.
 
 Test data is told at the end and chooses nothing. Intervals of means are Student's t over seeds;
 tests are Wilcoxon's signed ranks over the pairs of task and seed. Finished searches, recoveries and
