@@ -3,12 +3,13 @@
 import copy
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sosjax import Member, Scores, SetOfSets
+from sosjax._files import write_json
 from sosjax.search._problem import Problem
 
 from ._choice import chosen
@@ -27,10 +28,34 @@ def one_seed(flagship: Flagship, seed: int, folder: Path, tell: Tell) -> dict[st
       folder: where finished searches, checkpoints of recoveries and records are kept.
       tell: called with what was done.
     """
-    path, scratch = folder / f"seed-{seed}.json", folder / f"seed-{seed}"
-    if path.exists():
-        return json.loads(path.read_text())
-    flagship = flagship.at(seed)
+    scratch = folder / f"seed-{seed}"
+    return _kept(scratch, lambda: _measured(flagship.at(seed), seed, scratch, tell))
+
+
+def renewed(known: dict[str, Any], flagship: Flagship, folder: Path, tell: Tell) -> dict[str, Any]:
+    """Return the record of a seed with the Set found and recovered again.
+
+    Args:
+      known: the record; its other methods stay as they are.
+      flagship: what is measured.
+      folder: where the search, checkpoints and the new record are kept.
+      tell: called with what was done.
+    """
+    # Apart from what `one_seed` keeps: that may be of the version before.
+    scratch = folder / f"renewed-{known['seed']}"
+    return _kept(scratch, lambda: _again(known, flagship.at(known["seed"]), scratch, tell))
+
+
+def _kept(scratch: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the record beside a folder; make it and keep it if there is none."""
+    path = scratch.with_suffix(".json")
+    if not path.exists():
+        write_json(path, make())
+    return json.loads(path.read_text())
+
+
+def _measured(flagship: Flagship, seed: int, scratch: Path, tell: Tell) -> dict[str, Any]:
+    """Return the record of a seed, all methods anew."""
     problem = Problem(flagship.jat, flagship.data, flagship.tasks, flagship.settings)
     found = proposals(flagship, problem, scratch / "searches", tell)
     picked = {
@@ -49,25 +74,11 @@ def one_seed(flagship: Flagship, seed: int, folder: Path, tell: Tell) -> dict[st
     _add_ours(record, flagship, tester, found.sets, picked[OURS], scratch, tell)
     others = {method: tasks for method, tasks in picked.items() if method != OURS}
     add_recovered(record, flagship, tester, others, scratch / "others", tell)
-    path.write_text(json.dumps(record, indent=1) + "\n")
     return record
 
 
-def renewed(known: dict[str, Any], flagship: Flagship, folder: Path, tell: Tell) -> dict[str, Any]:
-    """Return the record of a seed with the Set found and recovered again.
-
-    Args:
-      known: the record; its other methods stay as they are.
-      flagship: what is measured.
-      folder: where the search and checkpoints are kept.
-      tell: called with what was done.
-    """
-    seed = known["seed"]
-    # Apart from what `one_seed` keeps: that may be of the version before.
-    path, scratch = folder / f"renewed-{seed}.json", folder / f"renewed-{seed}"
-    if path.exists():
-        return json.loads(path.read_text())
-    flagship = flagship.at(seed)
+def _again(known: dict[str, Any], flagship: Flagship, scratch: Path, tell: Tell) -> dict[str, Any]:
+    """Return a record with the Set anew."""
     problem = Problem(flagship.jat, flagship.data, flagship.tasks, flagship.settings)
     sets, seconds = searched(flagship, flagship.tasks, {}, scratch / "searches" / OURS)
     tell(f"{OURS}: {seconds:.0f} s")
@@ -76,7 +87,6 @@ def renewed(known: dict[str, Any], flagship: Flagship, folder: Path, tell: Tell)
     record = copy.deepcopy(known)
     record["seconds"]["search"][OURS] = seconds
     _add_ours(record, flagship, Tester(problem), sets, picked, scratch, tell)
-    path.write_text(json.dumps(record, indent=1) + "\n")
     return record
 
 
