@@ -1,4 +1,4 @@
-"""Which new sub-networks promise most beyond a front."""
+"""Which new sub-networks promise most beyond a front, or within environments."""
 
 import jax
 import jax.numpy as jnp
