@@ -23,12 +23,13 @@ from typing import Any
 import numpy as np
 
 import sosjax
-from sosjax import Dataset, Environment, Jat, Member, Recovery, SetOfSets, Split, Task, TaskSet
+from sosjax import Dataset, Member, Recovery, SetOfSets, Split, TaskSet
 from sosjax.cli._config import example_text, parse_config
 from sosjax.tasks._fashion_mnist import idx_split
 
 from .paper._jack import SHIFT
 from .record import record
+from .share import share_of
 
 SHARE = 0.1
 """Of the Jack's parameters."""
@@ -69,13 +70,6 @@ def shifted(images: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     places = np.arange(len(images))[:, None, None]
     vertical, across = down + np.arange(height), right + np.arange(width)
     return framed[places, vertical[:, :, None], across[:, None, :]]
-
-
-def tenth_of(jat: Jat, tasks: Sequence[Task]) -> Environment:
-    """Return what allows the share of the Jack's parameters, on every task."""
-    sizes = np.asarray(jat.graph.sizes)
-    whole = [int(jat.graph.cost(sizes, len(task.classes))["parameters"]) for task in tasks]
-    return Environment("tenth", parameters=int(SHARE * min(whole)))
 
 
 def smallest(sets: SetOfSets) -> SetOfSets:
@@ -123,7 +117,7 @@ def main() -> None:
     settings = replace(config.settings, seed=asked.seed)
     run = sosjax.resume if (asked.run / "search").exists() else sosjax.search
     asked.run.mkdir(parents=True, exist_ok=True)
-    tenth = tenth_of(jat, tasks)
+    tenth = share_of(jat, data, tasks, "tenth", "parameters", SHARE)
     found = run(jat, data, tasks, (tenth,), settings, folder=asked.run / "search", progress=tell)
     recovery = replace(Recovery(), seed=asked.seed)
     folder = asked.run / "recovered"

@@ -33,12 +33,13 @@ import jax.numpy as jnp
 import numpy as np
 
 import sosjax
-from sosjax import Environment, Recovery, Scores, SetOfSets, Settings, Split, Task, TaskSet
+from sosjax import Recovery, Scores, SetOfSets, Settings, Split, Task, TaskSet
 from sosjax.models import load_tokenizer
 from sosjax.search._judge import Candidates, calibrated
 from sosjax.search._problem import Problem
 
 from .record import RESULTS, record
+from .share import share_of
 from .text_corpora import CORPORA, FEWEST, prepare
 from .text_picture import draw
 
@@ -138,13 +139,6 @@ def drawn(split: Split, most: int | None, seed: int) -> Split:
     before = np.array([(labels[:place] == label).sum() for place, label in enumerate(labels)])
     chosen = rows[np.argsort(before >= FEWEST, kind="stable")[:most]]
     return Split(split.inputs[chosen], split.labels[chosen])
-
-
-def half_of(jat: sosjax.Jat, tasks: Sequence[Task]) -> Environment:
-    """Return what allows half of the FLOPs, on every task."""
-    sizes = np.asarray(jat.graph.sizes)
-    whole = [int(jat.graph.cost(sizes, len(task.on(None).classes))["flops"]) for task in tasks]
-    return Environment("half", flops=min(whole) / 2)
 
 
 def within_half(scores: Sequence[Scores], jack: Scores) -> Scores | None:
@@ -291,7 +285,7 @@ def run(asked: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, 
     notes = [note for task in tasks if task.data is not None for note in task.data.notes]
     print(*notes, sep="\n")
     search = sosjax.resume if asked.run and asked.run.exists() else sosjax.search
-    limits = (half_of(jat, tasks),)
+    limits = (share_of(jat, None, tasks, "half", "flops", 0.5),)
     sets = search(jat, None, tasks, limits, scale.settings, folder=asked.run, progress=tell)
     searched = time.perf_counter() - start
     rows = {found.name: row_of(found) for found in sets.tasks}

@@ -132,10 +132,10 @@ def main() -> None:
             found = renewed(known[seed], flagship, asked.cache, tell)
         else:
             found = one_seed(flagship, seed, asked.cache, tell)
-        if asked.torch and not asked.renew:
-            from ._torch_seed import with_torch
+            if asked.torch:
+                from ._torch_seed import with_torch
 
-            found = with_torch(found, flagship, seed, asked.cache, tell)
+                found = with_torch(found, flagship, seed, asked.cache, tell)
         seeds.append(found)
         jax.clear_caches()  # compiled programs are some gigabytes a seed
         elapsed = (time.perf_counter() - start) / (seed + 1)

@@ -1,6 +1,6 @@
 """What is measured: a network, its tasks, how it is searched and how members are recovered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from sosjax import Dataset, Environment, Jat, Recovery, Settings, Task
 from sosjax.cli._config import example_text, parse_config
 from sosjax.models import load_tokenizer
 
+from ..share import share_of
 from ..text import SMALL, task_of
 
 REPORTED = (0.02, 0.05, 0.10, 0.25, 0.50)
@@ -63,13 +64,15 @@ class Flagship:
             recovery=replace(self.recovery, seed=seed),
         )
 
-    def environments(self, dense: Mapping[str, float]) -> tuple[Environment, ...]:
-        """Return the budgets as limits on a whole network that costs so much."""
-        limits: list[dict[str, Any]] = [
-            {self.cost: share * dense[self.cost], "name": f"{share:.1%} of {self.cost}"}
+    @property
+    def environments(self) -> tuple[Environment, ...]:
+        """The budgets as limits."""
+        return tuple(
+            share_of(
+                self.jat, self.data, self.tasks, f"{share:.1%} of {self.cost}", self.cost, share
+            )
             for share in BUDGETS
-        ]
-        return tuple(Environment(**limit) for limit in limits)
+        )
 
     @property
     def recoveries(self) -> int:

@@ -12,6 +12,7 @@ from sosjax import Environment, Member, SetOfSets
 from sosjax.recover._case import Case
 from sosjax.recover._foretold import averaged
 from sosjax.recover._heal import heal
+from sosjax.recover._kept import digest as kept_digest
 from sosjax.recover._rounds import recovered as recovered_in_rounds
 from sosjax.recover._trial import Trial, by_task, error_on_test
 from sosjax.search._problem import Problem
@@ -126,18 +127,20 @@ def with_rounds(
     expected = averaged(tester.problem, trials, flagship.recovery)
     first, every = [], []
     for mine in by_task(trials, len(sets.tasks)):
-        first.append([tester.row(trials[row]) for row in mine if row < len(own)])
-        left = unbeaten([expected[row] for row in mine])
-        every.append([tester.row(trial) for trial in left])
+        mine_first = [row for row in mine if row < len(own)]
+        left = np.array(mine)[unbeaten([expected[row] for row in mine])].tolist()
+        rows = {row: tester.row(expected[row]) for row in {*mine_first, *left}}
+        # The first front alone knows nothing of rounds.
+        first.append([rows[row] | {"expected_error": None} for row in mine_first])
+        every.append([rows[row] for row in left])
     return first, every, len(trials)
 
 
-def unbeaten(trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trials that no other beats on error and one of the costs."""
+def unbeaten(trials: Sequence[Trial]) -> np.ndarray:
+    """Return which trials no other beats on error and one of the costs, bool [N]."""
     errors, scores = [trial.error for trial in trials], [trial.member.scores for trial in trials]
     each = [undominated(errors, [getattr(one, cost) for one in scores]) for cost in COSTS]
-    kept = np.logical_or.reduce(each)
-    return [trial for trial, keep in zip(trials, kept, strict=True) if keep]
+    return np.logical_or.reduce(each)
 
 
 def digest(
@@ -151,8 +154,6 @@ def digest(
     """
     asked = flagship.recovery, flagship.settings, environments
     found = hashlib.sha256(repr(asked).encode())
-    for task, member in members:
-        found.update(repr((task, member.scores.validation_error)).encode())
-        for mask in member.masks:
-            found.update(np.packbits(mask).tobytes())
+    found.update(kept_digest([Case(task, member) for task, member in members]).encode())
+    found.update(repr([member.scores.validation_error for _, member in members]).encode())
     return found.hexdigest()[:16]

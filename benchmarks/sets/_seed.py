@@ -119,8 +119,7 @@ def _add_ours(
     tasks = [
         replace(task, members=tuple(own)) for task, own in zip(sets.tasks, picked, strict=True)
     ]
-    places = flagship.environments(min(tester.problem.whole, key=lambda one: one[flagship.cost]))
-    sets = replace(sets, tasks=tuple(tasks), environments=places)
+    sets = replace(sets, tasks=tuple(tasks), environments=flagship.environments)
     first, every, count = with_rounds(flagship, tester, sets, scratch / "ours", tell)
     seconds, names = time.perf_counter() - start, [task.name for task in tasks]
     members, recoveries = record["members"], record["recoveries"]

@@ -16,8 +16,8 @@
 
 `sosjax team --json` prints `format` "sosjax-team", `version` 1, `run`, `recovered`, `budget` (as
 `environment`), `weights` by task, `error` (the weighted sum of what members are chosen by: expected
-errors after rounds of recovery, else validation errors), `costs` (sums)
-and `members` (each as `member`).
+errors after rounds of recovery, else validation errors), `costs` (sums) and `members` (each as
+`member`).
 """
 
 import argparse
@@ -187,8 +187,8 @@ def _team_table(sets: "SetOfSets", found: "Team") -> "Table":
 
     from ..sets._selection import costs_in
 
-    scores = [member.scores for member in found.members.values()]
-    table = _table("Member", list(found.costs), _head_of(scores))
+    head = _head_of([member.scores for member in found.members.values()])
+    table = _table("Member", list(found.costs), head)
     table.add_column("test %", justify="right")
     for task, number in found.numbers.items():
         scores = sets.task(task).members[number].scores

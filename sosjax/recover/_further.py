@@ -15,7 +15,7 @@ from ..sets._member import Member
 from ..space._importance import ranking
 from ._foretold import learnt, placed
 from ._promise import better_within, promising
-from ._seeking import Aim, aimed, genes_of, ratios_of, seek
+from ._seeking import aimed, genes_of, ratios_of, seek
 from ._trial import Trial, by_task, unbeaten
 
 CAUTION = 0.5
@@ -47,46 +47,40 @@ def further(
     genotypes = seek(problem, aim, known, 1 + len(environments), recovery.seed + number)
     aim, chosen = jax.jit(aim), []
     for task in range(len(problem.tasks)):
-        own, drawn = kept[tasks == task], np.asarray(encoding.kept(jnp.asarray(genotypes[task])))
-        fresh = _fresh(drawn, own)
-        rows = _best(problem, environments, aim, task, drawn[fresh], own, recovery.further)
+        own, drawn = tasks == task, np.asarray(encoding.kept(jnp.asarray(genotypes[task])))
+        fresh = _fresh(drawn, kept[own])
+        # Of all rows, those of other tasks too: so one program serves every task.
+        new, old = (
+            np.asarray(aim(jnp.asarray(rows), jnp.int32(task), jnp.int32(0)))
+            for rows in (drawn, kept)
+        )
+        fit, held = (
+            problem.excess(task, rows.astype(int), environments) == 0
+            for rows in (drawn[fresh], kept[own])
+        )
+        rows = _best(new[fresh], old[own], fit, held, recovery.further)
         chosen.append(fresh[rows].tolist())
     return _members(problem, genotypes, chosen)
 
 
 def _best(
-    problem: Problem,
-    environments: Sequence[Environment],
-    aim: Aim,
-    task: int,
-    fresh: np.ndarray,
-    own: np.ndarray,
-    count: int,
+    points: np.ndarray, known: np.ndarray, fit: np.ndarray, held: np.ndarray, count: int
 ) -> list[int]:
-    """Return which fresh counts [M, G + blocks] promise most beyond a task's own, at most so many.
+    """Return which rows promise most beyond what is known; those for environments come first.
 
-    Those for environments come first.
+    Args:
+      points: objectives that are promised, the error first, [M, K].
+      known: those of what there is, [N, K].
+      fit: which of the points are within the limits of each environment, [E, M].
+      held: which of what there is, [E, N].
+      count: how many rows at most.
     """
-    points, known = (
-        np.asarray(aim(jnp.asarray(rows), jnp.int32(task), jnp.int32(0))) for rows in (fresh, own)
+    within, before = (
+        np.where(fits, each[:, 0], np.inf) for fits, each in ((fit, points), (held, known))
     )
-    within, held = (
-        np.where(_beyond(problem, environments, task, rows) == 0, each[:, 0], np.inf)
-        for rows, each in ((fresh, points), (own, known))
-    )
-    first = better_within(within, held, (count + 1) // 2)
+    first = better_within(within, before, (count + 1) // 2)
     known = np.concatenate([known, points[first]])
     return first + promising(points, known, count - len(first))
-
-
-def _beyond(
-    problem: Problem, environments: Sequence[Environment], task: int, kept: np.ndarray
-) -> np.ndarray:
-    """Return by how much sub-networks [N, G + blocks] exceed each one's limits, [E, N]."""
-    kept, outputs = kept.astype(int), len(problem.tasks[task].classes)
-    costs = problem.cost(task, kept)
-    found = [one.excess(one.each_costs(costs, kept, outputs, np), np) for one in environments]
-    return np.reshape(found, (len(environments), len(kept)))
 
 
 def _fresh(kept: np.ndarray, taken: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def better_within(points: np.ndarray, known: np.ndarray, count: int) -> list[int
         better = reached < least - LEAST
         if not better.any():
             break
-        gains = np.subtract(least, reached, where=better, out=np.full(len(least), -np.inf))
+        gains = np.where(better, least - np.where(better, reached, 0), -np.inf)
         row = int(best[gains.argmax()])
         chosen.append(row)
         least = np.minimum(least, points[:, row])

@@ -42,7 +42,6 @@ def aimed(
       smallest: a share of each cost of the whole network; to be smaller is worth nothing.
       environments: where members will run.
     """
-    outputs = [len(one.classes) for one in problem.tasks]
 
     def aim(kept: Array, task: Array, place: Array) -> Array:
         mean, deviation = forecast(traits_of(problem, kept, jnp), task)
@@ -52,7 +51,7 @@ def aimed(
         front = jnp.concatenate([error[:, None], jnp.log10(jnp.maximum(own, least))], 1)
         beyond = [jnp.zeros(len(kept))]
         for one in environments:
-            there = one.each_costs(costs, kept, jnp.asarray(outputs)[task], jnp)
+            there = one.each_costs(costs, kept, jnp.asarray(problem.outputs)[task], jnp)
             beyond.append(one.excess(there, jnp))
         within = jnp.zeros_like(front).at[:, 0].set(error + STEEP * jnp.stack(beyond)[place])
         return jnp.where(place == 0, front, within)

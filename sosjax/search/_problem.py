@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._types import Array
+from ..environments._environment import Environment
 from ..fitness._batch import TaskBatch, task_batch
 from ..fitness._kernel import CHUNK, Kernel
 from ..models._jat import Jat
@@ -208,6 +209,25 @@ class Problem:
         own = int(self.cost(number, np.array(kept))["parameters"])
         return own / self.whole[number]["parameters"]
 
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Outputs of each task's head, as many as it has classes."""
+        return tuple(len(task.classes) for task in self.tasks)
+
+    def excess(
+        self, number: int, kept: np.ndarray, environments: Sequence[Environment]
+    ) -> np.ndarray:
+        """Return by how much sub-networks exceed limits, exactly, [E, N]; see `Environment.excess`.
+
+        Args:
+          number: of the task.
+          kept: whole numbers [N, G + blocks].
+          environments: those whose limits they are.
+        """
+        costs, outputs = self.cost(number, kept), self.outputs[number]
+        found = [one.excess(one.each_costs(costs, kept, outputs, np), np) for one in environments]
+        return np.reshape(found, (len(environments), len(kept)))
+
     def costs_of(self, kept: Array, task: Array) -> dict[str, Array]:
         """Return all costs of sub-networks by name, in their own units, [P] each, inside jit.
 
@@ -216,5 +236,5 @@ class Problem:
           task: the number of the task that they are for.
         """
         graph = self.jat.graph
-        classes = jnp.asarray([len(one.classes) for one in self.tasks])[task]
-        return graph.costs.approximate(graph.counts(kept, classes, jnp))
+        outputs = jnp.asarray(self.outputs)[task]
+        return graph.costs.approximate(graph.counts(kept, outputs, jnp))

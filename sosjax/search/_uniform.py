@@ -53,8 +53,7 @@ def _fitted(problem: Problem, environments: Sequence[Environment]) -> Array:
     genotypes = uniform_genotypes(problem.kernel, FINE)
     kept, rows = np.asarray(_grid(problem.kernel).kept(genotypes)).astype(int), []
     for number in range(len(problem.tasks)):
-        costs, outputs = problem.cost(number, kept), len(problem.tasks[number].classes)
-        beyond = [one.excess(one.each_costs(costs, kept, outputs, np), np) for one in environments]
+        beyond = problem.excess(number, kept, environments)
         rows.append([max(np.flatnonzero(own == 0), default=0) for own in beyond])
     return genotypes[np.array(rows)]
 

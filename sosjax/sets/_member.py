@@ -43,6 +43,7 @@ class Scores:
     epoch: int | None = None
     validation_error_before: float | None = None
     test_error_before: float | None = None
+    # Digests of sets and of certificates are made of what is shown: those of before stay the same.
     expected_error: float | None = field(default=None, repr=False)
 
     @property
@@ -52,6 +53,11 @@ class Scores:
         The lowest of many noisy errors is mostly luck, which the expected error averages out.
         """
         return self.validation_error if self.expected_error is None else self.expected_error
+
+    @property
+    def basis(self) -> str:
+        """What the error is: `on validation` data, or `expected`."""
+        return "on validation" if self.expected_error is None else "expected"
 
     @property
     def costs(self) -> dict[str, int]:
@@ -88,10 +94,9 @@ class Member:
 
     def __repr__(self) -> str:
         """Return what it is in a line, without its arrays."""
-        scores = self.scores
-        kind = "on validation" if scores.expected_error is None else "expected"
-        share = f"{100 * scores.error:.2f} % {kind}"
-        return f"Member({self.task}: {scores.parameters:,} parameters, {share})"
+        scores, share = self.scores, 100 * self.scores.error
+        told = f"{share:.2f} % {scores.basis}"
+        return f"Member({self.task}: {scores.parameters:,} parameters, {told})"
 
     def leaves(self, full: dict[str, Any], head: "Head | None") -> dict[str, Any]:
         """Return the network's full leaves with this member's statistics and head in their places.

@@ -38,7 +38,7 @@ class TaskSet:
         """Return a line for each member: its number, costs and errors."""
         rows = [
             f"  {number:>3}  {one.parameters:>13,} parameters  {one.flops:>15,} FLOPs  "
-            f"{one.error:7.2%} {_kind(one)}  {one.test_error:7.2%} on test"
+            f"{one.error:7.2%} {one.basis}  {one.test_error:7.2%} on test"
             for number, one in enumerate(member.scores for member in self.members)
         ]
         return "\n".join([f"{self.name}: {len(self.members)} members", *rows])
@@ -164,8 +164,3 @@ class SetOfSets:
 
     def _environment(self, environment: Environment | str | None) -> Environment | None:
         return self.environment(environment) if isinstance(environment, str) else environment
-
-
-def _kind(scores: Scores) -> str:
-    """Return what the error is called that a member is chosen by."""
-    return "on validation" if scores.expected_error is None else "expected"

@@ -95,8 +95,8 @@ def team_numbers(
 ) -> list[int]:
     """Return the place in its set of the member chosen for each task.
 
-    The weighted sum of errors is the lowest that the budget allows. Of equal teams it is
-    one with the fewest parameters in total; among equal members of a task it has the first.
+    The weighted sum of errors is the lowest that the budget allows. Of equal teams it is one with
+    the fewest parameters in total; among equal members of a task it has the first.
 
     Args:
       sets: the scores of each task's members; none is empty.
