@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from problem import ENVIRONMENTS, SETTINGS, TASKS, found, make_data, network
+from scipy.optimize import nnls
 
 import sosjax
 from sosjax import Environment, InputError, load_device, load_sets, save_device, save_sets
@@ -226,6 +227,23 @@ def test_measuring_on_this_machine(tmp_path, capsys, monkeypatch):
     kept = np.array(jat.graph.sizes)
     assert own.latency_ms(kept, jat.graph.classes, 2) > 0
     assert own.peak_memory(kept, jat.graph.classes, 2) >= jat.graph.cost(kept, 3)["bytes"]
+
+
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(2, 19))
+def test_the_fit_where_every_sub_network_has_as_many_steps(seed, rows):
+    """At least as good as without steps, which say no more than the constant."""
+    rng = np.random.default_rng(seed)
+    seconds = rng.lognormal(-9, 1, rows)[rng.integers(0, rows, rows)]
+    sums = seconds * rng.choice([0.5, 0.7, 1.5], rows)
+    nothing = np.zeros(rows)
+    (scale, step, constant, stream), _, misfit = _measure._fit(
+        sums, np.full(rows, 5.0), nothing, seconds, 2.0**20
+    )
+    _, reference = nnls(np.stack([sums, np.ones(rows)], -1) / seconds[:, None], np.ones(rows))
+    assert stream == 0 and abs(step) < 1
+    assert misfit <= reference**2 / 2 + 1e-9
+    off = (scale * sums + 5 * step + constant) / seconds - 1
+    np.testing.assert_allclose((off**2).sum() / 2, misfit, atol=1e-4)
 
 
 @pytest.mark.parametrize(
