@@ -77,6 +77,7 @@ def main() -> None:
         raise SystemExit(f"The same member came to errors {apart:.3f} apart: other work was done.")
     masks = [member.masks for member in members]
     examples = 3.0 * recovery.epochs * len(np.asarray(problem.training(None).inputs[0]))
+    sorted_in = buckets(jat.graph, masks, len(tasks[0].classes), examples, recovery.together)
     content = {
         "command": f"python -m benchmarks.recovery_cost --members {asked.members}",
         "seed": settings.seed,
@@ -84,7 +85,7 @@ def main() -> None:
         "recovery": asdict(recovery),
         "parameters": [member.scores.parameters for member in members],
         "side_by_side": workers(),
-        "buckets": len(buckets(jat, masks, len(tasks[0].classes), examples, recovery.together)),
+        "buckets": len(sorted_in),
         "one": one | {"parameters": members[median].scores.parameters},
         "front": whole | {"members": len(members)},
         "ratio": round(whole["all"] / one["all"], 2),

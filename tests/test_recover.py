@@ -194,10 +194,10 @@ def test_masked_in_common_shapes_is_trained_alone():
     small, large = task.members[0], task.members[-1]
     cases = [Case(0, one) for one in (small, large)]
     ward = ward_of(problem(), recovery)
-    (bucket,) = buckets(jat, [one.masks for one in cases], 3, 1.0)
+    (bucket,) = buckets(jat.graph, [one.masks for one in cases], 3, 1.0)
     assert bucket.graph.sizes != tuple(small.scores.kept) and set(bucket.rows) == {0, 1}
     row = bucket.rows.index(0)
-    params, there = placed(jat, cases[0].params(jat), small.masks, bucket.wide[row])
+    params, there = placed(jat.graph, cases[0].params(jat), small.masks, bucket.wide[row])
     alone = shrink(jat, small)
     grown = sum(int(leaf.size) for leaf in jax.tree.leaves(params))
     assert grown > sum(int(leaf.size) for leaf in jax.tree.leaves(alone.params))

@@ -11,7 +11,6 @@ from .._tree import named_leaves, with_leaves
 from ..graph._graph import trace
 from ..graph._head import Head
 from ..graph._subject import Subject, subject
-from ..models._jat import Jat
 from ._case import kept_of
 
 COMPILING = 3e11
@@ -37,7 +36,7 @@ class Bucket:
 
 
 def buckets(
-    jat: Jat,
+    graph: Subject,
     members: Sequence[Masks],
     classes: int,
     examples: float = 1e5,
@@ -49,7 +48,7 @@ def buckets(
     compilation: two are joined as long as that takes less time in all.
 
     Args:
-      jat: the network.
+      graph: the network.
       members: the masks of each: of groups, then of blocks if any may be left out.
       classes: outputs of the head.
       examples: how many each member will go through, forwards.
@@ -58,11 +57,11 @@ def buckets(
     kept = np.array([kept_of(masks) for masks in members])
 
     def cost(counts: np.ndarray, size: int) -> float:
-        flops = float(jat.graph.cost(counts, classes)["flops"])
+        flops = float(graph.cost(counts, classes)["flops"])
         return COMPILING + size * examples * flops
 
     # Largest first, so that each joins the bucket that it makes least more expensive.
-    order = np.argsort(-np.asarray(jat.graph.cost(kept, classes)["flops"]), kind="stable")
+    order = np.argsort(-np.asarray(graph.cost(kept, classes)["flops"]), kind="stable")
     found: list[tuple[np.ndarray, list[int]]] = []
     for row in order.tolist():
         best, saved = None, 0.0
@@ -77,17 +76,19 @@ def buckets(
         else:
             counts, rows = found[best]
             found[best] = (np.maximum(counts, kept[row]), [*rows, row])
-    return [one for _, rows in found for one in _alike(jat, members, rows, classes)]
+    return [one for _, rows in found for one in _alike(graph, members, rows, classes)]
 
 
-def _alike(jat: Jat, members: Sequence[Masks], rows: Sequence[int], classes: int) -> list[Bucket]:
+def _alike(
+    graph: Subject, members: Sequence[Masks], rows: Sequence[int], classes: int
+) -> list[Bucket]:
     """Return one bucket, or several where the same widths make different programs."""
     counts = [kept_of(members[row]) for row in rows]
     most = np.max(counts, 0).tolist()
     found: dict[str, tuple[_Program, list[int], list[Masks]]] = {}
     for row in rows:
         wide = tuple(_filled(mask, count) for mask, count in zip(members[row], most, strict=True))
-        program = _cut(jat, wide, classes)
+        program = _cut(graph, wide, classes)
         _, own, masks = found.setdefault(program.text, (program, [], []))
         own.append(row)
         masks.append(wide)
@@ -111,9 +112,8 @@ class _Program(NamedTuple):
     subject: Callable[[], Subject]
 
 
-def _cut(jat: Jat, wide: Masks, classes: int) -> _Program:
+def _cut(graph: Subject, wide: Masks, classes: int) -> _Program:
     """Cut the network; its graph, which takes a second, is only made of what is asked for it."""
-    graph = jat.graph
     shapes = graph.graph.shapes
     if graph.head is not None:
         resized = graph.resized(classes)
@@ -142,11 +142,13 @@ def _cut(jat: Jat, wide: Masks, classes: int) -> _Program:
     return _Program(f"{jaxpr}{constants}", made)
 
 
-def placed(jat: Jat, full: Any, masks: Masks, wide: Masks) -> tuple[Any, dict[str, np.ndarray]]:
+def placed(
+    graph: Subject, full: Any, masks: Masks, wide: Masks
+) -> tuple[Any, dict[str, np.ndarray]]:
     """Cut a sub-network's leaves to the common shapes.
 
     Args:
-      jat: the network.
+      graph: the network.
       full: its leaves at full size.
       masks: which units it has.
       wide: which units its arrays hold.
@@ -154,7 +156,7 @@ def placed(jat: Jat, full: Any, masks: Masks, wide: Masks) -> tuple[Any, dict[st
     Returns:
       Its leaves, zero where a unit is held but gone, and for each leaf by path what is not.
     """
-    graph, numbers = jat.graph, named_leaves(full)
+    numbers = named_leaves(full)
     kept = named_leaves(graph.graph.cut_params(full, masks, _resized(graph, numbers)))
     nothing = with_leaves(
         full, {name: np.zeros(leaf.shape, bool) for name, leaf in numbers.items()}

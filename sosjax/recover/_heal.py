@@ -21,6 +21,7 @@ from ._bucket import Bucket, buckets, cropped, placed, widened
 from ._case import Case, Healed
 from ._healing import Healing, Patient
 from ._kept import digest, load_healed, save_healed
+from ._trimmed import Trimmed, trim
 from ._ward import Ward, ward_of
 from ._workers import side_by_side
 
@@ -56,7 +57,8 @@ def heal(
     outputs = ward.lessons.task.valid.shape[1]
     examples = 3.0 * recovery.epochs * steps(ward.lessons.task, recovery) * recovery.batch
     masks = [case.masks for case in cases]
-    sorted_in = buckets(problem.jat, masks, outputs, examples, recovery.together)
+    trimmed = trim(problem.jat.graph, ward)
+    sorted_in = buckets(trimmed.graph, masks, outputs, examples, recovery.together)
 
     def run(number: int, tell: Progress) -> list[Healed]:
         bucket = sorted_in[number]
@@ -66,7 +68,8 @@ def heal(
         done = None if own_place is None else load_healed(own_place)
         if done is not None:
             return done
-        return _Bucketful(problem, ward, recovery, bucket, own, before).run(own_place, name, tell)
+        filled = _Bucketful(problem, ward, recovery, trimmed, bucket, own, before)
+        return filled.run(own_place, name, tell)
 
     for bucket, healed in zip(sorted_in, side_by_side(run, len(sorted_in), progress), strict=True):
         found |= dict(zip(bucket.rows, healed, strict=True))
@@ -81,19 +84,20 @@ class _Bucketful:
         problem: Problem,
         ward: Ward,
         recovery: Recovery,
+        trimmed: Trimmed,
         bucket: Bucket,
         cases: Sequence[Case],
         before: Sequence[tuple[float, float]],
     ) -> None:
         self.problem, self.ward, self.recovery = problem, ward, recovery
-        self.bucket, self.cases = bucket, cases
+        self.trimmed, self.bucket, self.cases = trimmed, bucket, cases
         self.before, self.losses = np.array(before, np.float32).T
         total = steps(ward.lessons.task, recovery) * recovery.epochs
         trainer = Trainer(bucket.graph, problem.kind, recovery, total)
         self.healing = Healing(trainer, recovery.patience, problem.kernel.lanes)
         head, width = problem.jat.graph.head, ward.lessons.task.valid.shape[1]
         pairs = [
-            placed(problem.jat, widened(case.params(problem.jat), head, width), case.masks, wide)
+            placed(trimmed.graph, widened(self._params(case), head, width), case.masks, wide)
             for case, wide in zip(cases, bucket.wide, strict=True)
         ]
         params, there = zip(*pairs, strict=True)
@@ -136,6 +140,9 @@ class _Bucketful:
             save_healed(place, healed)
         return healed
 
+    def _params(self, case: Case) -> Any:
+        return self.trimmed.take(case.params(self.problem.jat))
+
     def _warn(self, patients: Patient, progress: Progress) -> None:
         """Name the members whose numbers went beyond all bounds."""
         for case, lost in zip(self.cases, np.asarray(patients.lost).tolist(), strict=True):
@@ -154,9 +161,10 @@ class _Bucketful:
         found = []
         for row, (case, wide) in enumerate(zip(self.cases, self.bucket.wide, strict=True)):
             best = named_leaves(jax.tree.map(lambda leaf, row=row: leaf[row], patients.best))
-            params = case.params(self.problem.jat)
+            params = self._params(case)
             best = cropped(best, graph.head, graph.outputs(params))
-            params = graph.expanded(params, best, wide)
+            params = self.trimmed.graph.expanded(params, best, wide)
+            params = self.trimmed.put(case.params(self.problem.jat), params)
             own = graph.graph.cut_params(params, case.masks, graph.resized(graph.outputs(params)))
             found.append(
                 Healed(

@@ -1,0 +1,135 @@
+"""Tables that inputs pick rows of: which rows, the network without the others, and training it."""
+
+from dataclasses import replace
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sosjax import Dataset, Head, Jat, Recovery, Settings, Split, Task, search
+from sosjax._tree import named_leaves
+from sosjax.graph._lookup import rows_read, with_fewer_rows
+from sosjax.recover import _trimmed
+from sosjax.recover._case import Case
+from sosjax.recover._heal import heal
+from sosjax.recover._ward import ward_of
+from sosjax.search._problem import Problem
+
+WORDS, LENGTH, WIDTH = 60, 5, 6
+
+
+def apply(params, tokens):
+    """Words, their places, and a table of kinds that is multiplied with as well."""
+    kinds = params["kinds"][tokens % 3]
+    rows = params["words"][tokens] + params["places"][jnp.arange(LENGTH)] + kinds
+    rows = rows * (tokens != 0)[..., None]
+    hidden = jax.nn.gelu(rows.mean(1) @ params["up"] @ params["down"])
+    hidden = hidden + 0.1 * (hidden @ params["kinds"].T) @ params["kinds"]
+    return hidden @ params["head"]["kernel"] + params["head"]["bias"]
+
+
+def make_jat(function=apply):
+    rng = np.random.default_rng(0)
+
+    def drawn(*shape):
+        return rng.normal(size=shape).astype(np.float32) / 2
+
+    params = {
+        "words": drawn(WORDS, WIDTH),
+        "places": drawn(LENGTH, WIDTH),
+        "kinds": drawn(3, WIDTH),
+        "up": drawn(WIDTH, 8),
+        "down": drawn(8, WIDTH),
+        "head": {"kernel": drawn(WIDTH, 4), "bias": drawn(4)},
+    }
+    head = Head("head/kernel", "head/bias")
+    shape = {"input_shape": (LENGTH,), "input_dtype": np.int32}
+    return Jat(function, params, vocabulary=WORDS, head=head, **shape)
+
+
+tiny = cache(make_jat)
+
+
+def test_the_rows_that_examples_read():
+    tokens = np.array([[[3, 3, 7, 0, 0]], [[59, 7, 1, 0, 0]]], np.int32)
+    found = rows_read(tiny().graph, tokens, np.array([[5, 0, 0, 0, 0]], np.int32))
+    assert {name: rows.tolist() for name, rows in found.items()} == {
+        "words": [0, 1, 3, 5, 7, 59]  # neither known places nor a table that is multiplied with
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        lambda params, tokens: params["words"].at[tokens + 1].get(mode="clip"),  # beyond the end
+        lambda params, tokens: params["words"][tokens] + params["words"].sum(0),
+        lambda params, tokens: (2 * params["words"])[tokens],
+        lambda params, tokens: params["words"][tokens, :3].repeat(2, -1),
+        lambda params, tokens: params["words"][tokens + (params["up"].sum() > 9)],
+        lambda params, tokens: jax.nn.one_hot(tokens, WORDS) @ params["words"],
+    ],
+)
+def test_tables_that_stay_whole(words):
+    def other(params, tokens):
+        rows = words(params, tokens).mean(1)
+        return (
+            rows @ params["up"] @ params["down"] @ params["head"]["kernel"] + params["head"]["bias"]
+        )
+
+    jat = make_jat(other)
+    assert rows_read(jat.graph, np.full((2, LENGTH), WORDS - 1, np.int32)) == {}
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1), most=st.integers(1, WORDS))
+def test_fewer_rows_give_the_same_outputs(seed, most):
+    jat = tiny()
+    rng = np.random.default_rng(seed)
+    tokens = rng.choice(rng.choice(WORDS, most, replace=False), (3, LENGTH)).astype(np.int32)
+    rows = rows_read(jat.graph, tokens)
+    small = with_fewer_rows(jat.graph, rows)
+    assert (small.groups, small.blocks) == (jat.graph.groups, jat.graph.blocks)
+    assert small.head == jat.graph.head and small.statistics == jat.graph.statistics
+    params = jat.params | {"words": jat.params["words"][rows["words"]]}
+    assert named_leaves(small.graph.shapes)["words"].shape == params["words"].shape
+    masks = [rng.random(size) < 0.6 for size in small.sizes]
+    for mask in masks:
+        mask[rng.integers(len(mask))] = True
+    found = small.shrink(params, masks)
+    wanted = jat.graph.shrink(jat.params, masks)
+    np.testing.assert_array_equal(found(tokens), wanted(tokens))
+
+
+def make_split(part, count):
+    """A class is said by one of four words among others; no word is above the fortieth."""
+    rng = np.random.default_rng(part)
+    tokens, labels = rng.integers(5, 40, (count, LENGTH)), np.arange(count) % 4
+    tokens[:, 0], tokens[:, 1] = 5 + part, 1 + labels  # the first word tells the splits apart
+    return Split(tokens.astype(np.int32), labels.astype(np.int32))
+
+
+def test_what_is_trained_without_rows_that_nobody_reads(monkeypatch):
+    data = Dataset("words", tuple("abcd"), *map(make_split, range(3), (160, 80, 80)))
+    tasks = (Task("all", tuple("abcd")),)
+    jat, asked = make_jat(), Settings(population=4, generations=1, images=64, calibration=64)
+    members = search(jat, data, tasks, (), asked).tasks[0].members
+    problem, recovery = (
+        Problem(jat, data, tasks, asked),
+        Recovery(epochs=4, batch=16, rate=0.03, decay=0.0),
+    )
+    cases = [Case(0, one) for one in members]
+    assert len(_trimmed.trim(jat.graph, ward_of(problem, recovery)).rows["words"]) <= 40
+    trimmed = heal(problem, cases, recovery)
+    monkeypatch.setattr(_trimmed, "LEAST", 2.0)  # nothing is trimmed
+    for case, one, other in zip(cases, trimmed, heal(problem, cases, recovery), strict=True):
+        assert replace(one, weights={}) == replace(other, weights={})
+        for name, leaf in other.weights.items():
+            np.testing.assert_array_equal(one.weights[name], leaf)
+        before = jat.graph.shrink(case.params(jat), case.masks).params["words"]
+        assert np.array_equal(one.weights["words"][40:], before[40:])
+        assert one.epoch == 0 or not np.array_equal(one.weights["words"][1:5], before[1:5])
+    assert any(one.epoch > 0 for one in trimmed)
