@@ -54,6 +54,24 @@ def test_arrays_without_entries_come_back(tmp_path):
     assert jax.tree.map(jnp.shape, found) == jax.tree.map(jnp.shape, given)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows": jnp.ones((2, 2))},
+        {"places": [jnp.arange(4), jnp.ones(3)]},
+        {"places": []},
+    ],
+)
+def test_other_arrays_are_refused(folder, change):
+    """Such as those of a table of embeddings of which an earlier version trained more rows."""
+    with pytest.raises(InputError) as error:
+        load_checkpoint(folder, state() | change)
+    assert str(error.value) == (
+        f"{folder / '00000006'} must be what this version of sosjax wrote for the same network, "
+        "data and settings, got other arrays: begin in a new folder."
+    )
+
+
 def test_no_folder(tmp_path):
     assert load_checkpoint(tmp_path / "none", state()) == (None, [])
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from .._errors import InputError
+from .._errors import InputError, require
 from .._files import read_json, sha256, write_json
 
 MANIFEST = "SHA256.json"
@@ -65,18 +65,33 @@ def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
     Returns:
       The state, or `None` where there is none, and a sentence for each damaged checkpoint that was
       passed over.
+
+    Raises:
+      InputError: a checkpoint holds other arrays.
     """
     warnings = []
     for place in reversed(_finished(folder)):
         if _whole(place):
-            with _ORBAX, _checkpointer() as checkpointer:
-                arrays = checkpointer.restore(place.absolute(), _arrays(like))
             leaves, structure = jax.tree.flatten(like)
-            kept = iter(arrays)
+            kept = iter(_restored(place, _arrays(like)))
             found = [jnp.asarray(next(kept) if np.size(leaf) else leaf) for leaf in leaves]
             return jax.tree.unflatten(structure, found), warnings
         warnings.append(f"checkpoint {place.name} is damaged: using the one before it")
     return None, warnings
+
+
+def _restored(place: Path, wanted: list[np.ndarray]) -> list[Any]:
+    """Read a whole checkpoint; orbax itself would return arrays of other shapes."""
+    arrays = []
+    # Of another number of arrays orbax says so, of other shapes nothing.
+    with contextlib.suppress(ValueError), _ORBAX, _checkpointer() as checkpointer:
+        arrays = checkpointer.restore(place.absolute(), wanted)
+    require(
+        [array.shape for array in arrays] == [array.shape for array in wanted],
+        f"{place} must be what this version of sosjax wrote for the same network, data and "
+        "settings, got other arrays: begin in a new folder.",
+    )
+    return arrays
 
 
 def _checkpointer() -> ocp.StandardCheckpointer:
