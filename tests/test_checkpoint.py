@@ -58,6 +58,7 @@ def test_arrays_without_entries_come_back(tmp_path):
     "change",
     [
         {"rows": jnp.ones((2, 2))},
+        {"rows": jnp.ones((3, 2), jnp.bfloat16)},
         {"places": [jnp.arange(4), jnp.ones(3)]},
         {"places": []},
     ],

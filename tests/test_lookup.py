@@ -5,6 +5,7 @@ from functools import cache
 
 import jax
 import jax.numpy as jnp
+import members
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from sosjax import Dataset, Head, Jat, Recovery, Settings, Split, Task, search
 from sosjax._tree import named_leaves
 from sosjax.graph._lookup import rows_read, with_fewer_rows
-from sosjax.recover import _trimmed
+from sosjax.recover import _heal, _trimmed
 from sosjax.recover._case import Case
 from sosjax.recover._heal import heal
 from sosjax.recover._ward import ward_of
@@ -112,24 +113,73 @@ def make_split(part, count):
     return Split(tokens.astype(np.int32), labels.astype(np.int32))
 
 
-def test_what_is_trained_without_rows_that_nobody_reads(monkeypatch):
+@cache
+def healing():
+    """Return a network, its members as they were found, and what they are trained on."""
     data = Dataset("words", tuple("abcd"), *map(make_split, range(3), (160, 80, 80)))
-    tasks = (Task("all", tuple("abcd")),)
-    jat, asked = make_jat(), Settings(population=4, generations=1, images=64, calibration=64)
-    members = search(jat, data, tasks, (), asked).tasks[0].members
-    problem, recovery = (
-        Problem(jat, data, tasks, asked),
-        Recovery(epochs=4, batch=16, rate=0.03, decay=0.0),
-    )
-    cases = [Case(0, one) for one in members]
-    assert len(_trimmed.trim(jat.graph, ward_of(problem, recovery)).rows["words"]) <= 40
+    tasks = (Task("all", tuple("abcd")), Task("some", tuple("bcd")))
+    asked = Settings(population=4, generations=1, images=64, calibration=64)
+    sets = search(tiny(), data, tasks, (), asked)
+    problem = Problem(tiny(), data, tasks, asked)
+    return problem, [Case(row, one) for row, task in enumerate(sets.tasks) for one in task.members]
+
+
+@pytest.mark.parametrize("parts", ["all", "norms", "low-rank"])
+def test_what_is_trained_without_rows_that_nobody_reads(parts, monkeypatch):
+    problem, cases = healing()
+    recovery = Recovery(epochs=4, batch=16, rate=0.03, decay=0.01, parts=parts)
+    rows = _trimmed.trim(tiny().graph, ward_of(problem, recovery)).rows["words"]
+    unread = np.setdiff1d(np.arange(WORDS), rows)
+    assert len(unread) >= 20
     trimmed = heal(problem, cases, recovery)
     monkeypatch.setattr(_trimmed, "LEAST", 2.0)  # nothing is trimmed
+    changed = 0
     for case, one, other in zip(cases, trimmed, heal(problem, cases, recovery), strict=True):
+        assert replace(one, weights={}) == replace(other, weights={})
+        own, whole = one.weights.pop("words"), other.weights.pop("words")
+        assert np.array_equal(own[rows], whole[rows])
+        for name, leaf in other.weights.items():
+            np.testing.assert_array_equal(one.weights[name], leaf)
+        before = tiny().graph.shrink(case.params(tiny()), case.masks).params["words"]
+        assert np.array_equal(own[unread], before[unread])
+        changed += not np.array_equal(own[rows], before[rows])
+        if parts == "all" and one.epoch > 0:
+            assert not np.array_equal(whole[unread], before[unread])  # they decay
+    assert (changed > 0) == (parts != "norms")
+
+
+def test_a_trimmed_recovery_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+    problem, cases = healing()
+    recovery = Recovery(epochs=3, batch=16, rate=0.03)
+    monkeypatch.setattr(_heal, "SECONDS", 0.0)
+
+    def stop(line):
+        if "epoch 2" in line["event"]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        heal(problem, cases, recovery, tmp_path, stop)
+    assert any(tmp_path.glob("*/00000002"))
+    for one, other in zip(
+        heal(problem, cases, recovery, tmp_path), heal(problem, cases, recovery), strict=True
+    ):
         assert replace(one, weights={}) == replace(other, weights={})
         for name, leaf in other.weights.items():
             np.testing.assert_array_equal(one.weights[name], leaf)
-        before = jat.graph.shrink(case.params(jat), case.masks).params["words"]
-        assert np.array_equal(one.weights["words"][40:], before[40:])
-        assert one.epoch == 0 or not np.array_equal(one.weights["words"][1:5], before[1:5])
-    assert any(one.epoch > 0 for one in trimmed)
+
+
+@pytest.mark.parametrize(
+    ("family", "tables"),
+    [
+        ("bert", {"word": [0, 2, 5]}),  # whose places are sliced
+        ("mpnet", {"word": [0, 2, 5], "position": [2, 3, 4, 5, 6, 7, 8, 9]}),
+        ("m2m100", {}),  # whose words are tied to the outputs
+    ],
+)
+def test_networks_of_families(family, tables):
+    network = members.tiny(family)
+    tokens = np.array([[5, 2, *[0] * (network.graph.inputs.shape[0] - 2)]], np.int32)
+    found = {name: rows.tolist() for name, rows in rows_read(network.graph, tokens).items()}
+    assert found == {
+        f"embeddings/{name}_embeddings/embedding": rows for name, rows in tables.items()
+    }

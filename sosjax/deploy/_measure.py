@@ -200,9 +200,9 @@ def _fitted(table: Timetable, wholes: Sequence[_Whole], weights: np.ndarray) -> 
     seconds = np.array([one.seconds for one in wholes])
 
     def fitted(rows: np.ndarray) -> Timetable:
-        # Of fits that are equally good, that with the largest cache: it comes first.
+        # Of fits that are as good, that with the largest cache: it comes first.
         fits = [_fit(sums[rows], steps[rows], weights[rows], seconds[rows], one) for one in CACHES]
-        numbers, cache, _ = min(fits, key=lambda fit: fit[2])
+        numbers, cache, _ = min(fits, key=lambda fit: round(fit[2], 9))
         scale, step, constant, stream = map(float, numbers)
         return replace(table, scale=scale, step=step, constant=constant, cache=cache, stream=stream)
 
@@ -232,7 +232,7 @@ def _fit(
     found = lsq_linear(damped, asked, bounds=(least, np.inf), method="bvls")
     numbers = np.zeros(4)
     numbers[used] = found.x / sizes[used]
-    return numbers, cache, float(found.cost)
+    return numbers, cache, float(np.sum((terms @ numbers - 1) ** 2) / 2)
 
 
 def _memory(jat: Jat, wholes: Sequence[_Whole]) -> Memory:

@@ -13,8 +13,9 @@ class Factors(NamedTuple):
     """An update of a leaf: their product, in the leaf's shape.
 
     Attributes:
-      inner: [n, rank], n the product of all axes but the last.
-      outer: [rank, m], zero at the start.
+      inner: [n, rank], n the product of all axes but the last; zero at the start. A row without a
+        gradient, such as that of a word that no example holds, therefore stays as it is.
+      outer: [rank, m], drawn.
     """
 
     inner: Array
@@ -30,9 +31,8 @@ def factors(
         fits = leaf.ndim >= 2 and leaf.size > 0 and jnp.issubdtype(leaf.dtype, jnp.floating)
         if fits and name not in trained and name not in graph.buffers:
             key, own = jax.random.split(key)
-            rows = leaf.size // leaf.shape[-1]
-            inner = jax.random.normal(own, (rows, rank)) / rank
-            found[name] = Factors(inner, jnp.zeros((rank, leaf.shape[-1])))
+            outer = jax.random.normal(own, (rank, leaf.shape[-1])) / rank
+            found[name] = Factors(jnp.zeros((leaf.size // leaf.shape[-1], rank)), outer)
     return found
 
 

@@ -18,8 +18,9 @@ from ._traced import Traced
 def rows_read(graph: Subject, *inputs: Any) -> dict[str, np.ndarray]:
     """Return which rows these inputs read of the leaves that they pick rows of.
 
-    A leaf that is read in any other way too, such as a table of embeddings that is tied to the
-    outputs, is not among them; nor is one that is read beyond its end.
+    Only of leaves that nothing but lookups read, by numbers that follow from the inputs alone: no
+    table of embeddings that is tied to the outputs, sliced, cast or looked up in a loop; and none
+    that these inputs read beyond its ends.
 
     Args:
       graph: the network.
@@ -40,13 +41,23 @@ def rows_read(graph: Subject, *inputs: Any) -> dict[str, np.ndarray]:
             for name, own in lookups.items()
         }
 
-    examples = jnp.concatenate([one.reshape(-1, *graph.inputs.shape) for one in inputs])
-    found = {}
-    for name, numbers in jax.jit(jax.vmap(rows))(examples).items():
-        read = np.unique(np.concatenate([np.ravel(one) for one in numbers]))
-        if read[0] >= 0 and read[-1] < program.shape(program.leaves[name])[0]:
-            found[name] = read
-    return found
+    @jax.jit
+    def ask(*inputs: Any) -> dict[str, tuple[Any, Any, Any]]:
+        batches = [batch.reshape(-1, *graph.inputs.shape) for batch in inputs]
+        numbers = [jax.vmap(rows)(batch) for batch in batches]
+        found = {}
+        for name in lookups:
+            read = jnp.concatenate([one.ravel() for batch in numbers for one in batch[name]])
+            seen = jnp.zeros(program.shape(program.leaves[name])[0], bool).at[read].set(True)
+            found[name] = seen, read.min(), read.max()
+        return found
+
+    found = ask(*inputs).items()
+    return {
+        name: np.flatnonzero(seen)
+        for name, (seen, first, last) in found
+        if first >= 0 and last < len(seen)
+    }
 
 
 def with_fewer_rows(graph: Subject, rows: Mapping[str, np.ndarray]) -> Subject:
@@ -57,25 +68,23 @@ def with_fewer_rows(graph: Subject, rows: Mapping[str, np.ndarray]) -> Subject:
 
     Args:
       graph: the network.
-      rows: ascending row numbers, by leaf: all or some of what `rows_read` returns.
+      rows: ascending row numbers, as `rows_read` returns them, of all or some of its leaves.
     """
     whole = graph.graph
-    places = {
-        name: np.searchsorted(own, np.arange(named_leaves(whole.shapes)[name].shape[0]))
-        for name, own in rows.items()
-    }
+    leaves = named_leaves(whole.shapes)
+    places = {name: _places(own, leaves[name].shape[0]) for name, own in rows.items()}
 
     def apply(params: Any, inputs: Any) -> Any:
         network = whole.traced(params, (inputs,))
         region = network.program.region
         equations = list(region.equations)
-        for name, own in _lookups(network).items():
-            for one in own if name in places else ():
-                equations[one] = _renumbered(equations[one], places[name])
+        lookups = _lookups(network)
+        for name, new in places.items():
+            for one in lookups[name]:
+                equations[one] = _renumbered(equations[one], new)
         program = replace(network.program, region=replace(region, equations=tuple(equations)))
         return program.outcome(program.given(params, (inputs,)))
 
-    leaves = named_leaves(whole.shapes)
     fewer = {
         name: jax.ShapeDtypeStruct((len(own), *leaves[name].shape[1:]), leaves[name].dtype)
         for name, own in rows.items()
@@ -124,6 +133,13 @@ def _is_input(network: Traced, number: int) -> bool:
     except KeyError:
         return False
     return number in network.relations.data
+
+
+def _places(rows: np.ndarray, size: int) -> np.ndarray:
+    """Return where each of so many rows is among these; one that is not is beyond their end."""
+    places = np.full(size, len(rows))
+    places[rows] = np.arange(len(rows))
+    return places
 
 
 def _renumbered(equation: Equation, places: np.ndarray) -> Equation:

@@ -96,9 +96,10 @@ class _Bucketful:
         trainer = Trainer(bucket.graph, problem.kind, recovery, total)
         self.healing = Healing(trainer, recovery.patience, problem.kernel.lanes)
         head, width = problem.jat.graph.head, ward.lessons.task.valid.shape[1]
+        full = (trimmed.take(case.params(problem.jat)) for case in cases)
         pairs = [
-            placed(trimmed.graph, widened(self._params(case), head, width), case.masks, wide)
-            for case, wide in zip(cases, bucket.wide, strict=True)
+            placed(trimmed.graph, widened(params, head, width), case.masks, wide)
+            for params, case, wide in zip(full, cases, bucket.wide, strict=True)
         ]
         params, there = zip(*pairs, strict=True)
         self.params, self.there = _stacked(params), _stacked(there)
@@ -140,9 +141,6 @@ class _Bucketful:
             save_healed(place, healed)
         return healed
 
-    def _params(self, case: Case) -> Any:
-        return self.trimmed.take(case.params(self.problem.jat))
-
     def _warn(self, patients: Patient, progress: Progress) -> None:
         """Name the members whose numbers went beyond all bounds."""
         for case, lost in zip(self.cases, np.asarray(patients.lost).tolist(), strict=True):
@@ -161,10 +159,10 @@ class _Bucketful:
         found = []
         for row, (case, wide) in enumerate(zip(self.cases, self.bucket.wide, strict=True)):
             best = named_leaves(jax.tree.map(lambda leaf, row=row: leaf[row], patients.best))
-            params = self._params(case)
+            params = case.params(self.problem.jat)
             best = cropped(best, graph.head, graph.outputs(params))
-            params = self.trimmed.graph.expanded(params, best, wide)
-            params = self.trimmed.put(case.params(self.problem.jat), params)
+            trained = self.trimmed.graph.expanded(self.trimmed.take(params), best, wide)
+            params = self.trimmed.put(params, trained)
             own = graph.graph.cut_params(params, case.masks, graph.resized(graph.outputs(params)))
             found.append(
                 Healed(

@@ -11,7 +11,7 @@ from ..graph._subject import Subject
 from ._ward import Ward
 
 LEAST = 0.05
-"""Of the network's numbers that must be gone at least: it has to be traced once more."""
+"""Of the whole network's numbers that must go at least: it has to be traced once more."""
 
 
 @final
@@ -19,12 +19,12 @@ LEAST = 0.05
 class Trimmed:
     """A network with smaller tables.
 
-    Rows that no example reads have no gradient. Most of a table of embeddings is such, and the
-    optimiser would carry it along; with it most of what a small sub-network is.
+    Rows that no example reads have no gradient. Most of a table of embeddings is such, and most of
+    what the optimiser would carry along for a small sub-network.
 
     Attributes:
-      graph: what can be removed, as of the whole network.
-      rows: which rows its tables have, by leaf.
+      graph: the network with those tables; its groups and blocks are the whole network's.
+      rows: which rows the tables have, by leaf.
     """
 
     graph: Subject

@@ -18,6 +18,7 @@ from .._errors import InputError, require
 from .._files import read_json, sha256, write_json
 
 MANIFEST = "SHA256.json"
+ARRAYS = "arrays.json"
 KEEP = 2
 _ORBAX = threading.Lock()
 """Recovery saves from several threads, and orbax would close one's event loop for another."""
@@ -41,6 +42,7 @@ def save_checkpoint(folder: Path, generation: int, state: Any) -> None:
         _clear(folder)
         with _ORBAX, _quiet(), _checkpointer() as checkpointer:
             checkpointer.save(aside.absolute(), _arrays(state))
+        write_json(aside / ARRAYS, _described(state))
         write_json(aside / MANIFEST, _digests(aside))
         os.replace(aside, place)
         # A later one is damaged, or the search would have gone on from it.
@@ -72,26 +74,20 @@ def load_checkpoint(folder: Path, like: Any) -> tuple[Any, list[str]]:
     warnings = []
     for place in reversed(_finished(folder)):
         if _whole(place):
+            # orbax would return arrays of other shapes, and cast those of other types.
+            require(
+                (place / ARRAYS).exists() and read_json(place / ARRAYS) == _described(like),
+                f"{place} must be what this version of sosjax wrote for the same network, data and "
+                "settings, got other arrays: begin in a new folder.",
+            )
+            with _ORBAX, _checkpointer() as checkpointer:
+                arrays = checkpointer.restore(place.absolute(), _arrays(like))
             leaves, structure = jax.tree.flatten(like)
-            kept = iter(_restored(place, _arrays(like)))
+            kept = iter(arrays)
             found = [jnp.asarray(next(kept) if np.size(leaf) else leaf) for leaf in leaves]
             return jax.tree.unflatten(structure, found), warnings
         warnings.append(f"checkpoint {place.name} is damaged: using the one before it")
     return None, warnings
-
-
-def _restored(place: Path, wanted: list[np.ndarray]) -> list[Any]:
-    """Read a whole checkpoint; orbax itself would return arrays of other shapes."""
-    arrays = []
-    # Of another number of arrays orbax says so, of other shapes nothing.
-    with contextlib.suppress(ValueError), _ORBAX, _checkpointer() as checkpointer:
-        arrays = checkpointer.restore(place.absolute(), wanted)
-    require(
-        [array.shape for array in arrays] == [array.shape for array in wanted],
-        f"{place} must be what this version of sosjax wrote for the same network, data and "
-        "settings, got other arrays: begin in a new folder.",
-    )
-    return arrays
 
 
 def _checkpointer() -> ocp.StandardCheckpointer:
@@ -121,6 +117,10 @@ def _arrays(state: Any) -> list[np.ndarray]:
     It refuses those without entries, such as the weights of a block that is gone.
     """
     return [np.asarray(leaf) for leaf in jax.tree.leaves(state) if np.size(leaf)]
+
+
+def _described(state: Any) -> list[Any]:
+    return [[list(array.shape), str(array.dtype)] for array in _arrays(state)]
 
 
 def _clear(folder: Path) -> None:
