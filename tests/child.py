@@ -38,7 +38,7 @@ def run(moment, folder):
             "amid the generations": (driver, "everywhere", 4),
             "before the first checkpoint": (driver, "save_checkpoint", 1),
             "between two checkpoints": (driver, "save_checkpoint", 2),
-            "inside a checkpoint": (checkpoint, "write_json", 2),
+            "inside a checkpoint": (checkpoint, "write_json", 4),
             "inside the final sets": (store, "write_json", 1),
         }[moment]
         setattr(module, name, holding(folder, getattr(module, name), call))
