@@ -54,8 +54,9 @@ def trim(graph: Subject, ward: Ward) -> Trimmed:
       ward: the examples.
     """
     batches = (ward.lessons.task, ward.calibration, ward.validation)
-    found = rows_read(graph, *(batch.inputs for batch in batches))
     leaves = named_leaves(graph.graph.shapes)
+    read = rows_read(graph, *(batch.inputs for batch in batches)).items()
+    found = {name: own for name, own in read if len(own) < len(leaves[name])}
     gone = sum(
         leaves[name].size * (1 - len(own) / len(leaves[name])) for name, own in found.items()
     )
