@@ -215,7 +215,7 @@ class Killed(BaseException):
 def test_an_interrupted_comparison_goes_on_to_the_same_result(tmp_path, monkeypatch, small_levels):
     wanted, folder, places = result(), tmp_path / "fidelity", []
 
-    def killed(problem, cases, recovery, place, progress):
+    def killed(problem, cases, recovery, place, *_):
         places.append(place)
         if len(places) == 1:
             raise Killed

@@ -33,7 +33,7 @@ def drawn(count=40, genes=3, tasks=2, seed=0):
 def test_mean_and_deviation_are_those_of_a_gaussian_process():
     """By Cholesky in float64, with the covariance written out entry by entry."""
     rows, numbers, errors, losses, examples = drawn()
-    found = forecast(rows, numbers, errors, losses, examples)
+    found = forecast(rows, numbers, errors, losses, examples, 2)
     shape = found.shape
 
     def between(one, other, same):
@@ -91,7 +91,7 @@ def test_one_task_learns_from_another():
     """What a gene is worth was seen on the other task alone."""
     rows, _, errors, losses, examples = drawn()
     numbers = np.where(np.arange(40) < 2, 1, 0)
-    found = forecast(rows, numbers, errors, losses, examples)
+    found = forecast(rows, numbers, errors, losses, examples, 2)
     low, high = jnp.full((1, 3), 0.5).at[0, 0].set(0.1), jnp.full((1, 3), 0.5).at[0, 0].set(0.9)
     assert found(high, 1)[0][0] < found(low, 1)[0][0] - 0.5
 
@@ -99,14 +99,22 @@ def test_one_task_learns_from_another():
 def test_what_nobody_tried_is_doubtful():
     rows, numbers, errors, losses, examples = drawn()
     rows[:, 1] *= 0.1
-    found = forecast(rows, numbers, errors, losses, examples)
+    found = forecast(rows, numbers, errors, losses, examples, 2)
     near, far = jnp.asarray([[0.5, 0.05, 0.5]]), jnp.asarray([[0.5, 0.95, 0.5]])
     assert found(far, 0)[1][0] > 2 * found(near, 0)[1][0]
 
 
+def test_a_task_without_sub_networks_is_foretold_from_the_others():
+    rows, _, errors, losses, examples = drawn()
+    found = forecast(rows, np.zeros(40, int), errors, losses, examples, 2)
+    genes = jnp.asarray(rows, jnp.float32)
+    known, other = (np.asarray(found(genes, task)[0]) for task in (0, 1))
+    assert np.isfinite(other).all() and np.corrcoef(known, other)[0, 1] > 0.99
+
+
 def test_no_error_at_all_is_no_infinity():
     rows, numbers, errors, losses, examples = drawn()
-    found = forecast(rows, numbers, errors * 0, losses, examples)
+    found = forecast(rows, numbers, errors * 0, losses, examples, 2)
     assert all(np.isfinite(one).all() for one in found(jnp.asarray(rows, jnp.float32), 0))
 
 
@@ -114,7 +122,7 @@ def test_no_error_at_all_is_no_infinity():
 def test_covariances_are_positive(count, genes, seed):
     rng = np.random.default_rng(seed)
     rows, tasks = rng.random((count, genes)), rng.integers(0, 2, count)
-    shape = forecast(*drawn()).shape
+    shape = forecast(*drawn(), 2).shape
     values = np.linalg.eigvalsh(covariance(np, shape, rows, rows, tasks, tasks))
     assert values.min() > -1e-9
 
@@ -182,7 +190,7 @@ def test_what_matters_is_kept(group):
     rng = np.random.default_rng(0)
     rows = rng.random((60, encoding.dimensions))
     errors = 0.5 * np.exp(-3 * rows[:, group])
-    told = forecast(rows, np.arange(60) % 2, errors, errors, np.full(60, 2000))
+    told = forecast(rows, np.arange(60) % 2, errors, errors, np.full(60, 2000), 2)
     known = jnp.asarray(rows[:8])[None].repeat(2, 0)
     aim = aimed(problem(), told, 0.0, 1e-6)
     genotypes = seek(problem(), aim, known, 1, 0)
@@ -200,7 +208,7 @@ def test_caution_and_sizes_that_are_worth_nothing():
     rng = np.random.default_rng(0)
     rows = rng.random((30, encoding.dimensions))
     errors = rng.random(30) / 2
-    told = forecast(rows, np.arange(30) % 2, errors, errors, np.full(30, 2000))
+    told = forecast(rows, np.arange(30) % 2, errors, errors, np.full(30, 2000), 2)
     kept = encoding.kept(jnp.asarray(rng.random((9, encoding.dimensions)), jnp.float32))
     for task in (0, 1):
         mean, deviation = told(genes_of(encoding, kept, jnp), task)
@@ -218,7 +226,7 @@ def test_what_an_environment_takes_is_as_large_as_it_allows():
     encoding = ratios_of(problem())
     rows = np.random.default_rng(0).random((60, encoding.dimensions))
     errors = 0.5 * np.exp(-2 * rows.mean(1))
-    told = forecast(rows, np.arange(60) % 2, errors, errors, np.full(60, 2000))
+    told = forecast(rows, np.arange(60) % 2, errors, errors, np.full(60, 2000), 2)
     whole = problem().whole[0]
     places = [
         Environment("small", flops=0.2 * whole["flops"]),

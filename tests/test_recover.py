@@ -212,6 +212,28 @@ def test_a_rate_that_diverges_leaves_the_member_as_it_came():
             assert member.scores.validation_error <= member.scores.validation_error_before
 
 
+@pytest.mark.parametrize("rate", [10.0, 1e3])
+def test_a_rate_that_helps_nobody_is_told(rate):
+    """Adam seldom comes to numbers that are not finite, however large its steps are."""
+    told, recovery = [], replace(RECOVERY, rate=rate, rounds=0)
+    sets = recover(network(), found(), make_data(), TASKS, recovery, progress=told.append)
+    warnings = [line["event"] for line in told if line.get("warning")]
+    members = [member for task in sets.tasks for member in task.members]
+    stayed = [member for member in members if member.scores.epoch == 0]
+    assert stayed and any("stay as they came" in line for line in warnings)
+    assert all("`recovery.rate`" in line for line in warnings)
+    for member in stayed:
+        assert member.scores.validation_error == member.scores.validation_error_before
+
+
+def test_a_refused_recovery_leaves_nothing_behind(tmp_path):
+    """What was mended can be asked again, in the same folder."""
+    place = tmp_path / "recovered"
+    with pytest.raises(InputError, match=r"`recovery.batch` must be at most"):
+        recover(network(), found(), make_data(), TASKS, replace(RECOVERY, batch=5000), folder=place)
+    assert not place.exists()
+
+
 def test_test_data_choose_nothing():
     """With other test labels the same members come out with the same weights."""
     poisoned = shuffled(make_data(), "test")

@@ -9,13 +9,14 @@ import pytest
 from problem import TASKS, found, make_data, network
 
 from sosjax import Environment, Recovery, recover
+from sosjax.fitness._recovery import LARGEST
+from sosjax.recover import _rounds
 from sosjax.recover._forecast import forecast
 from sosjax.recover._foretold import averaged, unseen
 from sosjax.recover._further import further
-from sosjax.recover._rounds import LARGEST
-from sosjax.recover._rounds import recovered as recovered_in_rounds
+from sosjax.recover._rounds import recovered
 from sosjax.recover._seeking import genes_of, ratios_of
-from sosjax.recover._ward import counts
+from sosjax.recover._ward import counts, ward_of
 from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
 
@@ -27,9 +28,24 @@ def problem():
     return Problem(network(), make_data(), TASKS, settings_of(found()))
 
 
+def in_rounds(recovery, sets=None):
+    ward = ward_of(problem(), recovery)
+    return recovered(problem(), found() if sets is None else sets, recovery, ward)
+
+
+def test_a_task_without_members_leaves_the_others_their_rounds(monkeypatch):
+    """If no sub-network was drawn for it either, nothing is known of it, and nothing is sought."""
+    first, second = found().tasks
+    sets = replace(found(), tasks=(first, replace(second, members=())))
+    monkeypatch.setattr(_rounds, "_strewn", lambda *_: [])
+    trials = in_rounds(RECOVERY, sets)
+    assert len(trials) > len(first.members) and {one.task for one in trials} == {0}
+    assert averaged(problem(), trials, RECOVERY)[-1].expected is not None
+
+
 def test_the_front_is_of_errors_held_against_those_of_others():
     """After rounds by the forecast's mean, without by validation errors as they are."""
-    trials = recovered_in_rounds(problem(), found(), RECOVERY)
+    trials = in_rounds(RECOVERY)
     plain = [trial.healed.after for trial in trials]
     unrounded = averaged(problem(), trials, replace(RECOVERY, rounds=0))
     assert [trial.error for trial in unrounded] == plain
@@ -39,7 +55,7 @@ def test_the_front_is_of_errors_held_against_those_of_others():
     tasks = np.array([trial.task for trial in trials])
     losses = np.array([trial.healed.loss for trial in trials])
     examples = counts(problem().validation)[tasks]
-    told = forecast(genes, tasks, np.array(plain), losses, examples)
+    told = forecast(genes, tasks, np.array(plain), losses, examples, len(TASKS))
     errors = [trial.error for trial in averaged(problem(), trials, RECOVERY)]
     for row, (own, task) in enumerate(zip(genes, tasks.tolist(), strict=True)):
         share = float(np.exp(told(jnp.float32(own)[None], task)[0][0]))
@@ -61,7 +77,7 @@ def test_the_front_is_of_errors_held_against_those_of_others():
 
 
 def test_what_is_foretold_of_a_member_does_not_know_its_recovery():
-    trials = recovered_in_rounds(problem(), found(), RECOVERY)
+    trials = in_rounds(RECOVERY)
     errors = unseen(problem(), trials)
     assert errors.shape == (len(trials),) and np.all((errors > 0) & (errors <= 1))
     for row in (0, len(trials) // 2):
@@ -75,8 +91,8 @@ def test_what_is_foretold_of_a_member_does_not_know_its_recovery():
 def test_before_further_rounds_some_of_all_sizes_are_strewn():
     """None without rounds; else of sizes that matter, and none twice."""
     first = sum(len(task.members) for task in found().tasks)
-    assert len(recovered_in_rounds(problem(), found(), replace(RECOVERY, rounds=0))) == first
-    trials = recovered_in_rounds(problem(), found(), replace(RECOVERY, further=4))
+    assert len(in_rounds(replace(RECOVERY, rounds=0))) == first
+    trials = in_rounds(replace(RECOVERY, further=4))
     assert len(trials) > first + 4
     seen = set()
     for trial in trials:
@@ -90,7 +106,7 @@ def test_before_further_rounds_some_of_all_sizes_are_strewn():
 
 def test_a_round_seeks_within_environments():
     """Where only size lowers the error, one that uses up what each allows, in each task."""
-    first = recovered_in_rounds(problem(), found(), replace(RECOVERY, rounds=0))
+    first = in_rounds(replace(RECOVERY, rounds=0))
     trials = []
     for trial in first:
         genes = genes_of(ratios_of(problem()), np.array(trial.member.scores.kept))

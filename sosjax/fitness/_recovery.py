@@ -9,6 +9,8 @@ from .._errors import require, require_known, require_number
 from ..graph._subject import Subject
 from ._trainable import PARTS
 
+LARGEST = 0.6
+"""The share of a cost below which sub-networks are strewn: above, hardly any errs more."""
 PACE = 0.25
 """How the rate rises as members get smaller, from trials on images; by width it would be 0.5."""
 
@@ -45,7 +47,8 @@ class Recovery:
         before; 0: none.
       further: new members for each task and round, at most, up to half of them for environments;
         and, if there are rounds, as many drawn at random that are recovered along with the first.
-      smallest: a share of the whole network's costs; no further member is sought for being smaller.
+      smallest: a share of the whole network's costs; no further member is sought for being smaller;
+        at most `LARGEST`, above which none is drawn.
       seed: of the order of examples, of low-rank updates and of the search for further members.
 
     Raises:
@@ -90,7 +93,7 @@ class Recovery:
         require_number("recovery.together", self.together, 1, whole=True)
         require_number("recovery.rounds", self.rounds, 0, 100, whole=True)
         require_number("recovery.further", self.further, 1, whole=True)
-        require_number("recovery.smallest", self.smallest, 1e-6, 1)
+        require_number("recovery.smallest", self.smallest, 1e-6, LARGEST)
         require_number("recovery.seed", self.seed, 0, 2**32 - 1, whole=True)
 
     def suited(self, graph: Subject) -> "Recovery":

@@ -73,19 +73,23 @@ def forecast(
     errors: np.ndarray,
     losses: np.ndarray,
     examples: np.ndarray,
+    count: int,
 ) -> Forecast:
     """Fit a forecast; of a few shapes the likeliest is taken.
 
     Args:
       genes: of the recovered sub-networks, [N, D] in [0, 1].
-      tasks: the number of each one's task, [N]; every task has one.
+      tasks: the number of each one's task, [N].
       errors: validation error of each, in [0, 1].
       losses: validation loss of each, not negative; of values and tokens it is the error.
       examples: how many validation examples each error is the mean of: it says how noisy it is.
+      count: of the tasks; the level of one that has no sub-network is the mean of all.
     """
     genes = np.asarray(genes, np.float64)
     logs, noise = steadied(tasks, errors, losses, examples)
-    levels = np.array([logs[tasks == task].mean() for task in range(tasks.max() + 1)])
+    levels = np.full(count, logs.mean())
+    for task in np.unique(tasks):
+        levels[task] = logs[tasks == task].mean()
     above = logs - levels[tasks]
     best, found = -np.inf, None
     for shape in (Shape(*values) for values in product(LENGTHS, BENDS, SLOPES, COMMON)):

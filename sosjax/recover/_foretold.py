@@ -64,7 +64,8 @@ def learnt(problem: Problem, trials: Sequence[Trial]) -> Forecast:
         np.array([getattr(trial.healed, name) for trial in trials]) for name in ("after", "loss")
     )
     examples = counts(problem.validation)[tasks]
-    return forecast(traits_of(problem, kept), tasks, errors, losses, examples)
+    traits = traits_of(problem, kept)
+    return forecast(traits, tasks, errors, losses, examples, len(problem.tasks))
 
 
 def placed(trials: Sequence[Trial]) -> tuple[np.ndarray, np.ndarray]:

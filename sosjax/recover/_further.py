@@ -37,7 +37,7 @@ def further(
     Args:
       problem: the network and the examples.
       environments: where members will run.
-      trials: what was recovered, at least one for each task.
+      trials: what was recovered, at least one; for a task of which nothing was, nothing is sought.
       recovery: how many members for each task, and the seed.
       number: of the round, from 1.
     """
@@ -48,6 +48,9 @@ def further(
     aim, chosen = jax.jit(aim), []
     for task in range(len(problem.tasks)):
         own, drawn = tasks == task, np.asarray(encoding.kept(jnp.asarray(genotypes[task])))
+        if not own.any():
+            chosen.append([])
+            continue
         fresh = _fresh(drawn, kept[own])
         # Of all rows, those of other tasks too: so one program serves every task.
         new, old = (
@@ -96,7 +99,7 @@ def _fronts(problem: Problem, trials: Sequence[Trial], genes: np.ndarray) -> Arr
     for rows in by_task(trials, len(problem.tasks)):
         own = [trials[row] for row in rows]
         best = unbeaten(problem, own, [trial.healed.after for trial in own])
-        fronts.append(genes[np.array(rows)[best]])
+        fronts.append(genes[np.array(rows)[best]] if rows else genes)
     most = max(map(len, fronts))
     repeated = [front[np.arange(most) % len(front)] for front in fronts]
     return jnp.asarray(np.stack(repeated), jnp.float32)

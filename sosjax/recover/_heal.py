@@ -142,12 +142,24 @@ class _Bucketful:
         return healed
 
     def _warn(self, patients: Patient, progress: Progress) -> None:
-        """Name the members whose numbers went beyond all bounds."""
-        for case, lost in zip(self.cases, np.asarray(patients.lost).tolist(), strict=True):
-            if lost:
-                text = f"a member of {self.problem.tasks[case.task].name} that keeps {case.kept} "
-                text += "diverged: it has the weights of its best epoch, or those it came with; "
-                progress({"event": text + "a lower `recovery.rate` may help", "warning": True})
+        """Tell of the members that training led astray."""
+        lost, last = np.asarray(patients.lost), np.asarray(patients.last)
+        texts = [
+            f"a member of {self.problem.tasks[case.task].name} that keeps {case.kept} diverged: it "
+            "has the weights of its best epoch, or those it came with"
+            for case, one in zip(self.cases, lost.tolist(), strict=True)
+            if one
+        ]
+        worse = ~lost & (np.asarray(patients.epoch) == 0) & (last > self.losses)
+        if worse.any():
+            before, after = (leaf[worse].mean() for leaf in (self.losses, last))
+            texts.append(
+                f"{worse.sum()} of {len(worse)} members stay as they came, since no epoch made "
+                f"them better and their validation losses rose, from {before:.3g} to {after:.3g} "
+                "on average"
+            )
+        for text in texts:
+            progress({"event": f"{text}; a lower `recovery.rate` may help", "warning": True})
 
     def _all_rest(self, patients: Patient) -> bool:
         rests = np.asarray(patients.lost | (patients.stale >= self.recovery.patience))

@@ -21,6 +21,7 @@ class Patient(NamedTuple):
       best: its leaves after the best epoch; those it came with, if none was better.
       error: validation error of the best.
       loss: validation loss of the best.
+      last: validation loss after the last epoch; before training: as it came.
       epoch: the best; 0: before training.
       stale: epochs since.
       lost: whether a number was not finite.
@@ -30,6 +31,7 @@ class Patient(NamedTuple):
     best: Any
     error: Array
     loss: Array
+    last: Array
     epoch: Array
     stale: Array
     lost: Array
@@ -56,7 +58,7 @@ class Healing:
         def one(key: Array, params: Any, error: Array, loss: Array) -> Patient:
             zero = jnp.zeros((), jnp.int32)
             learner = self.trainer.learner(params, key)
-            return Patient(learner, params, error, loss, zero, zero, ~jnp.isfinite(error))
+            return Patient(learner, params, error, loss, loss, zero, zero, ~jnp.isfinite(error))
 
         return jax.vmap(one)(keys, params, errors, losses)
 
@@ -88,6 +90,7 @@ class Healing:
                 best=best,
                 error=jnp.where(better, error, patient.error),
                 loss=jnp.where(better, loss, patient.loss),
+                last=loss,
                 epoch=jnp.where(better, number, patient.epoch),
                 stale=jnp.where(better, 0, patient.stale + 1),
                 lost=lost,

@@ -20,6 +20,7 @@ from ..tasks._task import Task
 from ._foretold import averaged
 from ._rounds import recovered
 from ._trial import Trial, by_task, error_on_test, told, unbeaten
+from ._ward import ward_of
 
 
 def recover(
@@ -64,19 +65,21 @@ def recover(
     own = of_tasks(sets, tasks)
     places = sets.environments if recovery.rounds else ()
     check_asked(jat, data, tasks, places, bool(sets.facts["depth"]))
-    run = None
-    if folder is not None:
-        path = Path(folder)
-        asked = {"settings": asdict(recovery), "sets": digest_of(sets)}
-        asked |= {"tasks": [task.name for task in tasks], "data": asked_data(data, tasks)}
-        asked |= {"environments": [one.content() for one in places]}
-        run = RunFolder.open(path, asked) if path.exists() else RunFolder.create(path, asked, None)
-        if (path / JSON_NAME).exists():
-            return load_sets(path)
+    path = None if folder is None else Path(folder)
+    asked = {"settings": asdict(recovery), "sets": digest_of(sets)}
+    asked |= {"tasks": [task.name for task in tasks], "data": asked_data(data, tasks)}
+    asked |= {"environments": [one.content() for one in places]}
+    run = None if path is None or not path.exists() else RunFolder.open(path, asked)
+    if run is not None and (run.path / JSON_NAME).exists():
+        return load_sets(run.path)
     jat = with_latency(jat, sets.environments, settings_of(sets))
     problem = Problem(jat, data, tasks, settings_of(sets))
+    ward = ward_of(problem, recovery)
+    if run is None and path is not None:
+        # Only now: what is refused before leaves no folder behind.
+        run = RunFolder.create(path, asked, None)
     place = None if run is None else run.checkpoints
-    trials = averaged(problem, recovered(problem, own, recovery, place, progress), recovery)
+    trials = averaged(problem, recovered(problem, own, recovery, ward, place, progress), recovery)
     fronts, error = _fronts(problem, trials), error_on_test(problem)
     found = {
         task.name: replace(task, members=told(error, number, fronts[number]))

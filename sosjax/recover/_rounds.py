@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .._progress import Progress
-from ..fitness._recovery import Recovery
+from ..fitness._recovery import LARGEST, Recovery
 from ..search._judge import calibrated
 from ..search._problem import Problem
 from ..sets._member import Member
@@ -13,16 +13,14 @@ from ._further import further
 from ._heal import heal
 from ._sample import rows_of, strewn
 from ._trial import Trial
-from ._ward import ward_of
-
-LARGEST = 0.6
-"""The share of a cost below which sub-networks are strewn: above, hardly any errs more."""
+from ._ward import Ward
 
 
 def recovered(
     problem: Problem,
     sets: SetOfSets,
     recovery: Recovery,
+    ward: Ward,
     place: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Trial]:
@@ -35,10 +33,11 @@ def recovered(
       problem: the network and the examples.
       sets: what was found.
       recovery: how to train, and how many rounds.
+      ward: the examples.
       place: a folder to keep checkpoints in.
       progress: called with `{"event": text}` after each epoch.
     """
-    trials, ward = list[Trial](), ward_of(problem, recovery)
+    trials = list[Trial]()
     fresh = [(number, one) for number, task in enumerate(sets.tasks) for one in task.members]
     if recovery.rounds > 0:
         fresh += _strewn(problem, sets, recovery)
