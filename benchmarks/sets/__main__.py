@@ -16,14 +16,16 @@ with the lowest validation error within, else the largest within. All are recove
 program with the same number of gradient steps on the same examples. `--torch` also recovers the
 members of Torch-Pruning in PyTorch, with the same optimiser, schedule and batches. Where recovery
 seeks further members (`rounds`), within the budgets and between them, the first front alone is
-shown as well; and, with `--matched`, uniform Taylor with as many recoveries. The Set's errors then
-are what the rounds expect of them, as `select` takes them; those of all other methods their own.
+shown as well; with `--matched`, uniform Taylor with as many recoveries; and, with `--controls`,
+what the same rounds make of a start by random search or by uniform Taylor. The errors of what went
+through rounds are what these expect of them, as `select` takes them; those of all others their own.
 
 Test data is told at the end and chooses nothing. Intervals of means are Student's t over seeds;
 tests are Wilcoxon's signed ranks over the pairs of task and seed. Finished searches, recoveries and
 seeds are kept in the cache: a run that was killed goes on. `--add` takes from the record the seeds
-that it has already of the same settings, `--renew` finds the Set of those again and leaves the
-other methods as they are. `--short` is a trial of minutes.
+that it has already of the same settings and runs the others, and what else is asked of all;
+`--renew` finds the Set of those again and leaves the other methods as they are. `--short` is a
+trial of minutes.
 
 FOLDERs: `--data` holds the four idx files of Fashion-MNIST, or the packages that
 `benchmarks.text_corpora` names; MINILM is a folder in Hugging Face layout. Writes
@@ -44,6 +46,7 @@ from sosjax import Recovery, Settings
 from sosjax.fitness._kernel import MODES
 
 from ..record import RESULTS, record
+from ._control_seed import with_controls
 from ._flagship import BUDGETS, FLAGSHIPS, Flagship, short
 from ._methods import SEARCHES
 from ._numbers import OURS, REPORTED, agreement, summary
@@ -56,6 +59,8 @@ RECOVERY = {
     "rounds": "in which further members of the Set are sought",
     "further": "members for each task and round",
 }
+RENEWED = f"`{OURS}` was found and recovered again, by a later version than the other methods."
+TAKEN = "Seeds"
 BASELINES = 4
 """Methods without a search by sosjax, Torch-Pruning left out, and single-task search."""
 
@@ -99,6 +104,9 @@ def main() -> None:
     parser.add_argument(
         "--matched", action="store_true", help="also uniform Taylor with as many recoveries"
     )
+    parser.add_argument(
+        "--controls", action="store_true", help="also the rounds after a start without evolution"
+    )
     parser.add_argument("--add", action="store_true", help="seeds to those recorded already")
     parser.add_argument(
         "--renew", action="store_true", help="the Set alone; other methods are as recorded"
@@ -120,22 +128,25 @@ def main() -> None:
         print(f"{wall:>6.0f} s ({busy:.0f} s of processors)  {event}", flush=True)
 
     name = asked.name or f"sets_{flagship.name}{'_short' if asked.short else ''}"
-    known = recorded(RESULTS / f"{name}.json", flagship) if asked.add or asked.renew else {}
+    path = RESULTS / f"{name}.json"
+    known = recorded(path, flagship) if asked.add or asked.renew else {}
+    earlier = json.loads(path.read_text()) if known else None
     if asked.renew and not set(range(asked.seeds)) <= set(known):
         parser.error(f"--renew must find {asked.seeds} seeds of the same settings in {name}.json")
     for seed in range(asked.seeds):
         tell(f"seed {seed}{', as recorded' if seed in known else ''}")
-        if seed in known and not asked.renew:
-            seeds.append(known[seed])
-            continue
         if asked.renew:
             found = renewed(known[seed], flagship, asked.cache, tell)
+        elif seed in known:
+            found = known[seed]
         else:
             found = one_seed(flagship, seed, asked.cache, tell)
             if asked.torch:
                 from ._torch_seed import with_torch
 
                 found = with_torch(found, flagship, seed, asked.cache, tell)
+        if asked.controls:
+            found = with_controls(found, flagship, seed, asked.cache, tell)
         seeds.append(found)
         jax.clear_caches()  # compiled programs are some gigabytes a seed
         elapsed = (time.perf_counter() - start) / (seed + 1)
@@ -146,7 +157,7 @@ def main() -> None:
     same = agreement(seeds)
     if same is not None:
         print(f"\nrecovered here and in PyTorch: {same}")
-    content = facts(flagship, seeds, asked) | {
+    content = facts(flagship, seeds, asked, earlier) | {
         "recovery_in_pytorch": same,
         "summary": found,
         "seeds": seeds,
@@ -212,14 +223,18 @@ def in_lines(text: str) -> str:
     return re.sub(r"[\[{][^\[\]{}]*[\]}]", line, text)
 
 
-def facts(flagship: Flagship, seeds: list, asked: argparse.Namespace) -> dict:
-    """Return what was run, for the record."""
+def facts(
+    flagship: Flagship, seeds: list, asked: argparse.Namespace, earlier: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return what was run, for the record; `earlier` is the one that seeds were taken from."""
     settings = flagship.settings
     options = [f"--flagship {flagship.name}", f"--seeds {len(seeds)}"]
     given = {name: getattr(asked, name) for name in ("fitness", "members", *RECOVERY)}
     options += [f"--{name} {value}" for name, value in given.items() if value is not None]
     options += [
-        f"--{name}" for name in ("torch", "matched", "renew", "short") if getattr(asked, name)
+        f"--{name}"
+        for name in ("torch", "matched", "controls", "add", "renew", "short")
+        if getattr(asked, name)
     ]
     options += [f"--{name} FOLDER" for name in ("data", "weights") if getattr(asked, name)]
     notes = [
@@ -235,9 +250,11 @@ def facts(flagship: Flagship, seeds: list, asked: argparse.Namespace) -> dict:
         "seconds of recovery: of all methods together, shared out by their members' FLOPs.",
     ]
     if asked.renew:
-        notes.append(
-            f"`{OURS}` was found and recovered again, by a later version than the other methods."
-        )
+        notes.append(RENEWED)
+    if earlier is not None:
+        notes += [one for one in earlier["notes"] if one.startswith((RENEWED, TAKEN))]
+        taken = [seed["seed"] for seed in earlier["seeds"]]
+        notes.append(f"{TAKEN} {taken} are of an earlier version: `{earlier['command']}`.")
     if flagship.name == "text":
         notes.append(
             "Torch-Pruning is left out: on encoders its groups are others (all heads with the "

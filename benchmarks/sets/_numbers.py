@@ -200,3 +200,10 @@ def _means(tasks: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
         whole = [float(np.mean(row)) for row in values if None not in row]
         found["mean"][name] = interval(whole) | {"seeds": len(whole)}
     return found
+
+
+def joined(record: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with what is more of each of its tables."""
+    tables = {name: record[name] | more[name] for name in ("members", "recoveries")}
+    seconds = {name: record["seconds"][name] | own for name, own in more["seconds"].items()}
+    return record | tables | {"seconds": seconds}

@@ -59,7 +59,7 @@ def _measured(flagship: Flagship, seed: int, scratch: Path, tell: Tell) -> dict[
     problem = Problem(flagship.jat, flagship.data, flagship.tasks, flagship.settings)
     found = proposals(flagship, problem, scratch / "searches", tell)
     picked = {
-        method: tasks if method in found.sized else _picked(flagship, tasks, found.jacks)
+        method: tasks if method in found.sized else picked_of(flagship, tasks, found.jacks)
         for method, tasks in found.members.items()
     }
     names = [task.name for task in flagship.tasks]
@@ -71,7 +71,7 @@ def _measured(flagship: Flagship, seed: int, scratch: Path, tell: Tell) -> dict[
         "seconds": {"search": found.seconds, "recovery": {}},
     }
     tester = Tester(problem)
-    _add_ours(record, flagship, tester, found.sets, picked[OURS], scratch, tell)
+    add_rounds(record, flagship, tester, found.sets, picked[OURS], scratch / "ours", tell)
     others = {method: tasks for method, tasks in picked.items() if method != OURS}
     add_recovered(record, flagship, tester, others, scratch / "others", tell)
     return record
@@ -83,14 +83,14 @@ def _again(known: dict[str, Any], flagship: Flagship, scratch: Path, tell: Tell)
     sets, seconds = searched(flagship, flagship.tasks, {}, scratch / "searches" / OURS)
     tell(f"{OURS}: {seconds:.0f} s")
     tasks = [list(task.members) for task in sets.tasks]
-    picked = _picked(flagship, tasks, [task.jack for task in sets.tasks])
+    picked = picked_of(flagship, tasks, [task.jack for task in sets.tasks])
     record = copy.deepcopy(known)
     record["seconds"]["search"][OURS] = seconds
-    _add_ours(record, flagship, Tester(problem), sets, picked, scratch, tell)
+    add_rounds(record, flagship, Tester(problem), sets, picked, scratch / "ours", tell)
     return record
 
 
-def _picked(
+def picked_of(
     flagship: Flagship, tasks: Sequence[Sequence[Member]], jacks: Sequence[Scores]
 ) -> list[list[Member]]:
     """Return what is recovered of a search's members, for each task."""
@@ -101,33 +101,44 @@ def _picked(
     ]
 
 
-def _add_ours(
+def add_rounds(
     record: dict[str, Any],
     flagship: Flagship,
     tester: Tester,
     sets: SetOfSets,
     picked: Sequence[Sequence[Member]],
-    scratch: Path,
+    place: Path,
     tell: Tell,
+    method: str = OURS,
 ) -> None:
-    """Recover the Set as a user does, with the further members that its recovery seeks.
+    """Recover sets as a user does, with the further members that recovery seeks, into a record.
 
     The budgets are environments by then: further members are sought within them. What the first
-    front alone comes to is a method of its own, if there are further members.
+    front of the Set alone comes to is a method of its own, if there are further members.
+
+    Args:
+      record: of a seed.
+      flagship: how to recover.
+      tester: of the network and the examples.
+      sets: what was found.
+      picked: the members that are recovered first, for each task.
+      place: of checkpoints.
+      tell: called with what was done.
+      method: the name that the record has it by.
     """
     start = time.perf_counter()
     tasks = [
         replace(task, members=tuple(own)) for task, own in zip(sets.tasks, picked, strict=True)
     ]
     sets = replace(sets, tasks=tuple(tasks), environments=flagship.environments)
-    first, every, count = with_rounds(flagship, tester, sets, scratch / "ours", tell)
+    first, every, count = with_rounds(flagship, tester, sets, place, tell)
     seconds, names = time.perf_counter() - start, [task.name for task in tasks]
     members, recoveries = record["members"], record["recoveries"]
     recovering = record["seconds"]["recovery"]
-    members[OURS] = dict(zip(names, every, strict=True))
-    recoveries[OURS], recovering[OURS] = count, seconds
+    members[method] = dict(zip(names, every, strict=True))
+    recoveries[method], recovering[method] = count, seconds
     fewest = sum(map(len, first))
-    if count > fewest:
+    if method == OURS and count > fewest:
         members[FIRST] = dict(zip(names, first, strict=True))
         recoveries[FIRST], recovering[FIRST] = fewest, seconds * fewest / count
         record["seconds"]["search"][FIRST] = record["seconds"]["search"][OURS]

@@ -9,6 +9,7 @@ from sosjax.search._problem import Problem
 
 from ._flagship import Flagship
 from ._methods import Tell
+from ._numbers import joined
 from ._recovering import Tester, add_recovered
 from ._torch_pruning import torch_proposals
 from ._torch_recovery import add_torch_recovery
@@ -34,10 +35,3 @@ def with_torch(
     add_torch_recovery(more, flagship, problem, picked, tell)
     path.write_text(json.dumps(more, indent=1) + "\n")
     return joined(record, more)
-
-
-def joined(record: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Return a record with what is more of each of its tables."""
-    tables = {name: record[name] | more[name] for name in ("members", "recoveries")}
-    seconds = {name: record["seconds"][name] | own for name, own in more["seconds"].items()}
-    return record | tables | {"seconds": seconds}
