@@ -16,7 +16,7 @@ with the lowest validation error within, else the largest within. All are recove
 program with the same number of gradient steps on the same examples. `--torch` also recovers the
 members of Torch-Pruning in PyTorch, with the same optimiser, schedule and batches. Where recovery
 seeks further members (`rounds`), within the budgets and between them, the first front alone is
-shown as well; with `--matched`, uniform Taylor with as many recoveries; and, with `--controls`,
+shown as well; with `--matched`, uniform Taylor with as many recoveries; and, with `--control`,
 what the same rounds make of a start by random search or by uniform Taylor. The errors of what went
 through rounds are what these expect of them, as `select` takes them; those of all others their own.
 
@@ -46,7 +46,7 @@ from sosjax import Recovery, Settings
 from sosjax.fitness._kernel import MODES
 
 from ..record import RESULTS, record
-from ._control_seed import with_controls
+from ._control_seed import CONTROLS, with_control
 from ._flagship import BUDGETS, FLAGSHIPS, Flagship, short
 from ._methods import SEARCHES
 from ._numbers import OURS, REPORTED, agreement, summary
@@ -105,7 +105,11 @@ def main() -> None:
         "--matched", action="store_true", help="also uniform Taylor with as many recoveries"
     )
     parser.add_argument(
-        "--controls", action="store_true", help="also the rounds after a start without evolution"
+        "--control",
+        choices=list(CONTROLS),
+        action="append",
+        default=[],
+        help="also the rounds after this start, which no evolution found",
     )
     parser.add_argument("--add", action="store_true", help="seeds to those recorded already")
     parser.add_argument(
@@ -145,8 +149,8 @@ def main() -> None:
                 from ._torch_seed import with_torch
 
                 found = with_torch(found, flagship, seed, asked.cache, tell)
-        if asked.controls:
-            found = with_controls(found, flagship, seed, asked.cache, tell)
+        for start_of in asked.control:
+            found = with_control(found, flagship, start_of, seed, asked.cache, tell)
         seeds.append(found)
         jax.clear_caches()  # compiled programs are some gigabytes a seed
         elapsed = (time.perf_counter() - start) / (seed + 1)
@@ -233,9 +237,10 @@ def facts(
     options += [f"--{name} {value}" for name, value in given.items() if value is not None]
     options += [
         f"--{name}"
-        for name in ("torch", "matched", "controls", "add", "renew", "short")
+        for name in ("torch", "matched", "add", "renew", "short")
         if getattr(asked, name)
     ]
+    options += [f"--control '{name}'" for name in asked.control]
     options += [f"--{name} FOLDER" for name in ("data", "weights") if getattr(asked, name)]
     notes = [
         f"`{OURS}` and every other method: at most {flagship.members} members for each task, "

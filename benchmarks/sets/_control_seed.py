@@ -1,9 +1,11 @@
 """What rounds of recovery make of a start that no evolution found: controls for a seed's record."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import sosjax
+from sosjax import Member, SetOfSets
 from sosjax.search._judge import calibrated
 from sosjax.search._problem import Problem
 
@@ -11,40 +13,43 @@ from ._flagship import Flagship
 from ._methods import SEARCHES, Tell, baselines, searched
 from ._numbers import joined
 from ._recovering import Tester
-from ._seed import add_rounds, picked_of
+from ._seed import add_rounds, kept, picked_of
 
 CONTROLS = {"random search": "random search, with rounds", "uniform Taylor": "uniform, with rounds"}
-"""By the method that a control begins with. Their first members take the place of the Set's."""
+"""The name of a control by the method that finds the members it begins with."""
 
 
-def with_controls(
-    record: dict[str, Any], flagship: Flagship, seed: int, folder: Path, tell: Tell
+def with_control(
+    record: dict[str, Any], flagship: Flagship, begins: str, seed: int, folder: Path, tell: Tell
 ) -> dict[str, Any]:
-    """Return a seed's record with the controls, from `folder/seed-N-controls.json` if it is there.
+    """Return a seed's record with one of the controls, which is kept in the folder.
 
-    Everything after the search is as for the Set: rounds, budgets, number of recoveries.
+    All is as for the Set, rounds, budgets and the number of recoveries, but for where it begins.
     """
-    path = folder / f"seed-{seed}-controls.json"
-    if path.exists():
-        return joined(record, json.loads(path.read_text()))
-    flagship, scratch = flagship.at(seed), folder / f"seed-{seed}"
-    problem = Problem(flagship.jat, flagship.data, flagship.tasks, flagship.settings)
-    tester, more = Tester(problem), _nothing()
-    for begins, name in CONTROLS.items():
-        # Sets of the same network, whatever was found: members are replaced where none searched.
-        place = scratch / "searches" / "random search"
-        sets, seconds = searched(flagship, flagship.tasks, SEARCHES["random search"], place)
+
+    def measured() -> dict[str, Any]:
+        more: dict[str, Any] = {"members": {}, "recoveries": {}}
+        more["seconds"] = {"search": {}, "recovery": {}}
+        own, name, place = flagship.at(seed), CONTROLS[begins], folder / f"seed-{seed}"
+        problem = Problem(own.jat, own.data, own.tasks, own.settings)
+        sets, picked, more["seconds"]["search"][name] = _begun(own, problem, begins, place)
+        tell(f"{name}: {sum(map(len, picked))} members to begin with")
+        add_rounds(more, own, Tester(problem), sets, picked, place / "controls", tell, name)
+        return more
+
+    return joined(record, kept(folder / f"seed-{seed}-{begins.replace(' ', '-')}", measured))
+
+
+def _begun(
+    flagship: Flagship, problem: Problem, begins: str, place: Path
+) -> tuple[SetOfSets, list[list[Member]], float]:
+    """Return sets, the members that are recovered first, and the seconds that finding them took."""
+    if begins in SEARCHES:
+        folder = place / "searches" / begins
+        sets, seconds = searched(flagship, flagship.tasks, SEARCHES[begins], folder)
         tasks = [list(task.members) for task in sets.tasks]
-        picked = picked_of(flagship, tasks, [task.jack for task in sets.tasks])
-        if begins not in SEARCHES:
-            seconds = 0.0
-            picked = calibrated(problem, baselines(flagship, problem)[begins])
-        tell(f"{name}: {seconds:.0f} s of search")
-        more["seconds"]["search"][name] = seconds
-        add_rounds(more, flagship, tester, sets, picked, scratch / "controls", tell, name)
-    path.write_text(json.dumps(more, indent=1) + "\n")
-    return joined(record, more)
-
-
-def _nothing() -> dict[str, Any]:
-    return {"members": {}, "recoveries": {}, "seconds": {"search": {}, "recovery": {}}}
+        return sets, picked_of(flagship, tasks, [task.jack for task in sets.tasks]), seconds
+    # Nothing is searched: the first generation alone gives the sets that take the members.
+    settings = replace(flagship.settings, generations=0)
+    sets = sosjax.search(flagship.jat, flagship.data, flagship.tasks, (), settings)
+    return sets, calibrated(problem, baselines(flagship, problem)[begins]), 0.0

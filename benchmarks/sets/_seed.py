@@ -29,7 +29,7 @@ def one_seed(flagship: Flagship, seed: int, folder: Path, tell: Tell) -> dict[st
       tell: called with what was done.
     """
     scratch = folder / f"seed-{seed}"
-    return _kept(scratch, lambda: _measured(flagship.at(seed), seed, scratch, tell))
+    return kept(scratch, lambda: _measured(flagship.at(seed), seed, scratch, tell))
 
 
 def renewed(known: dict[str, Any], flagship: Flagship, folder: Path, tell: Tell) -> dict[str, Any]:
@@ -43,10 +43,10 @@ def renewed(known: dict[str, Any], flagship: Flagship, folder: Path, tell: Tell)
     """
     # Apart from what `one_seed` keeps: that may be of the version before.
     scratch = folder / f"renewed-{known['seed']}"
-    return _kept(scratch, lambda: _again(known, flagship.at(known["seed"]), scratch, tell))
+    return kept(scratch, lambda: _again(known, flagship.at(known["seed"]), scratch, tell))
 
 
-def _kept(scratch: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def kept(scratch: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return the record beside a folder; make it and keep it if there is none."""
     path = scratch.with_suffix(".json")
     if not path.exists():
