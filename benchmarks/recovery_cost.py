@@ -77,7 +77,8 @@ def main() -> None:
         raise SystemExit(f"The same member came to errors {apart:.3f} apart: other work was done.")
     masks = [member.masks for member in members]
     examples = 3.0 * recovery.epochs * len(np.asarray(problem.training(None).inputs[0]))
-    sorted_in = buckets(jat.graph, masks, len(tasks[0].classes), examples, recovery.together)
+    classes, most = len(tasks[0].classes), recovery.together
+    sorted_in = buckets(jat.graph, masks, classes, examples, most, workers())
     content = {
         "command": f"python -m benchmarks.recovery_cost --members {asked.members}",
         "seed": settings.seed,

@@ -18,6 +18,7 @@ from sosjax.graph._graph import trace
 from sosjax.graph._head import Head, Statistics
 from sosjax.graph._subject import subject
 from sosjax.models import built, jat_of, load, save
+from sosjax.space._importance import ranking
 
 PROGRAMS = Path(tempfile.gettempdir()) / f"sosjax-tests-{getpass.getuser()}-{processor()}"
 jax.config.update("jax_compilation_cache_dir", str(PROGRAMS))
@@ -36,6 +37,12 @@ def programs_let_go():
     maps = Path("/proc/self/maps")
     if maps.exists() and len(maps.read_text().splitlines()) > MAPS:
         jax.clear_caches()
+
+
+def taylor_rankings(kernel, params, batch):
+    """Return each group's Taylor ranking for every task, int32 [T, size] each."""
+    scores = jax.jit(kernel.scores, static_argnums=2)(params, batch, ("taylor",))
+    return ranking(scores["taylor"])
 
 
 settings.register_profile(

@@ -21,10 +21,11 @@ SHORT = replace(
 )
 
 
-@pytest.fixture(scope="module")
-def found():
+@pytest.fixture(scope="module", params=["compensated", "rescaled"])
+def found(request):
     """The sets of the ResNet."""
-    return sosjax.search(network(), make_data(), TASKS, (), SHORT)
+    settings = replace(SHORT, fitness=request.param)
+    return sosjax.search(network(), make_data(), TASKS, (), settings)
 
 
 def test_members_carry_the_weights_that_they_were_judged_with(found, tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sosjax import Head
 from sosjax._tree import named_leaves, with_leaves
-from sosjax.fitness._compensation import compensated, factorised, made_up, task_moments
+from sosjax.fitness._compensation import factorised, made_good, made_up, rescaled, task_moments
 from sosjax.fitness._surgeon import surgeon_scores
 from sosjax.graph._graph import trace
 from sosjax.graph._subject import subject
@@ -70,7 +70,7 @@ def fitted(network, masks, ridge=1e-6):
     """Return the parameters with compensated weights."""
     found = jax.device_get(moments_of(network, network.inputs))
     known = {leaf: factorised(one, ridge=ridge) for leaf, one in found.items()}
-    own = compensated(network.graph.sites().found, network.params, masks, known)
+    own = made_good(made_up, network.graph.sites().found, network.params, masks, known)
     return with_leaves(network.params, named_leaves(network.params) | own)
 
 
@@ -164,6 +164,27 @@ def test_a_product_is_never_farther_off_than_without(seed, rank):
     assert off(found) <= off(np.where(kept[:, None], matrix, 0)) * (1 + 1e-4) + 1e-5
 
 
+@given(st.integers(0, 10**6))
+def test_a_rescaled_product_has_the_power_it_had(seed):
+    """On the moments that are known; whole it is the same to the bit, and of nothing it is zero."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(40, 7)) * rng.uniform(0.1, 3, 7) + rng.normal(size=7)
+    matrix, kept = rng.normal(size=(7, 3)).astype(np.float32), rng.random(7) < 0.5
+    kept[0], known = True, factorised(rows.T @ rows, ridge=0.0)
+    found = np.asarray(rescaled(jnp.asarray(matrix), jnp.asarray(kept), known))
+    assert not found[~kept].any()
+    before, after = (((rows @ one) ** 2).mean(0) for one in (matrix, found))
+    np.testing.assert_allclose(after, before, rtol=1e-3)
+    # Each column is scaled as a whole.
+    shares = found[kept] / matrix[kept]
+    np.testing.assert_allclose(shares, shares[:1].repeat(len(shares), 0), rtol=1e-4)
+    whole, none = (
+        np.asarray(rescaled(jnp.asarray(matrix), jnp.full(7, every), known))
+        for every in (True, False)
+    )
+    assert np.array_equal(whole, matrix) and not none.any()
+
+
 def test_few_directions_of_many_are_the_largest():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(300, 64)) @ np.diag(0.8 ** np.arange(64)) @ rng.normal(size=(64, 64))
@@ -181,7 +202,7 @@ def making_up(encoder):
     found = jax.device_get(moments_of(encoder, encoder.inputs))
     known = {leaf: factorised(one) for leaf, one in found.items()}
     sites = encoder.graph.sites().found
-    return found, jax.jit(lambda masks: compensated(sites, encoder.params, masks, known))
+    return found, jax.jit(lambda masks: made_good(made_up, sites, encoder.params, masks, known))
 
 
 def test_the_surgeon_foretells_what_is_lost_once_made_up_for(encoder, making_up):
@@ -274,7 +295,7 @@ def test_mapped_is_looped(encoder):
     sites = encoder.graph.sites().found
     rows = [random_masks(encoder.graph.sizes, seed) for seed in range(3)]
     stacked = [np.stack(column) for column in zip(*rows, strict=True)]
-    run = lambda masks: compensated(sites, encoder.params, masks, known)  # noqa: E731
+    run = lambda masks: made_good(made_up, sites, encoder.params, masks, known)  # noqa: E731
     mapped = jax.jit(jax.vmap(run))(stacked)
     for number, row in enumerate(rows):
         for leaf, one in run(row).items():

@@ -6,6 +6,7 @@ import chex
 import jax
 import numpy as np
 import pytest
+from conftest import taylor_rankings
 from problem import SETTINGS, TASKS, contents, make_data, make_mlp, network, perceptron, shuffled
 
 from sosjax import Bits, InputError, Kernel, Ratios, search
@@ -31,7 +32,7 @@ def judged():
     """Return a function: genotypes of the perceptron to costs, compiled once."""
     kernel = Kernel(perceptron().graph, Ratios(perceptron().graph.sizes))
     batch = batch_of()
-    rankings = jax.jit(kernel.rankings)(perceptron().params, batch)
+    rankings = taylor_rankings(kernel, perceptron().params, batch)
     costs = jax.jit(kernel.costs)
     return lambda genes: np.asarray(costs(perceptron().params, batch, rankings, genes))
 
@@ -70,7 +71,7 @@ def test_not_finite_rows_are_infinite_in_everything():
     encoding = Bits(jat.graph.sizes)
     kernel = Kernel(jat.graph, encoding)
     batch = batch_of()
-    rankings = jax.jit(kernel.rankings)(jat.params, batch)
+    rankings = taylor_rankings(kernel, jat.params, batch)
     genes = genotypes(encoding, 6)
     costs = np.asarray(jax.jit(kernel.costs)(jat.params, batch, rankings, genes))
     alive = genes[..., 0] >= 0.5
@@ -191,8 +192,8 @@ def test_padding_never_changes_a_cost(mode):
     # The draws follow each other, so that the order within the task differs, but not what is there.
     genes = genotypes(kernel.encoding, 4)
     costs = jax.jit(kernel.costs)
-    rankings = jax.jit(kernel.rankings)(network().params, both)
-    ranked = jax.jit(kernel.rankings)(network().params, alone)
+    rankings = taylor_rankings(kernel, network().params, both)
+    ranked = taylor_rankings(kernel, network().params, alone)
     for one, other in zip(rankings, ranked, strict=True):
         assert np.array_equal(one[1], other[0])
     found = costs(network().params, both, rankings, genes)[1]

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from problem import (
     TASKS,
     contents,
@@ -34,8 +36,8 @@ from sosjax import (
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.fitness._kernel import Kernel
 from sosjax.fitness._training import Lesson, Trainer
-from sosjax.recover import _heal, _sharpness
-from sosjax.recover._bucket import buckets, placed
+from sosjax.recover import _bucket, _heal, _sharpness
+from sosjax.recover._bucket import COMPILING, buckets, placed
 from sosjax.recover._case import Case
 from sosjax.recover._heal import heal
 from sosjax.recover._ward import counts, orders, ward_of
@@ -115,6 +117,46 @@ def test_masked_in_common_shapes_is_trained_alone():
     logits = bucket.graph.graph.apply(params, make_data().test.inputs)
     np.testing.assert_allclose(logits, alone(make_data().test.inputs), atol=1e-4)
     del ward
+
+
+@given(st.lists(st.integers(1, 8), min_size=1, max_size=9), st.integers(1, 4), st.floats(0, 9))
+def test_no_bucket_is_waited_for(widths, side_by_side, decades):
+    """Every sub-network is in one bucket, the longest first, and all are never done later."""
+    graph, examples = perceptron().graph, 10**decades
+    members = [tuple(np.arange(size) < width for size in graph.sizes) for width in widths]
+
+    def times(found):
+        return [COMPILING + _trained(graph, one, examples) for one in found]
+
+    found = buckets(graph, members, 3, examples, side_by_side=side_by_side)
+    assert sorted(row for one in found for row in one.rows) == list(range(len(widths)))
+    costs, alone = times(found), times(buckets(graph, members, 3, examples))
+    assert costs == sorted(costs, reverse=True)
+    bound = max(*costs, sum(costs) / side_by_side)
+    assert bound <= max(*alone, sum(alone) / side_by_side)
+    if side_by_side == 1:
+        assert len(costs) == len(alone)
+
+
+def _trained(graph, bucket, examples):
+    counts = np.array([one.sum() for one in bucket.wide[0]])
+    return len(bucket.rows) * examples * float(graph.cost(counts, 3)["flops"])
+
+
+def test_split_buckets_train_to_the_same(monkeypatch):
+    cases = [Case(0, one) for one in found().tasks[0].members[:3]]
+    recovery = replace(RECOVERY, epochs=1)
+    monkeypatch.setattr(_heal, "workers", lambda: 1)
+    whole = heal(problem(), cases, recovery)
+    monkeypatch.setattr(_heal, "workers", lambda: 2)
+    monkeypatch.setattr(_bucket, "COMPILING", 1.0)
+    seen = []
+    parts = heal(problem(), cases, recovery, progress=lambda line: seen.append(line["event"]))
+    assert not any("of 1," in line for line in seen)
+    for one, other in zip(whole, parts, strict=True):
+        assert one.after == pytest.approx(other.after, abs=0.05)
+        for name, leaf in one.weights.items():
+            np.testing.assert_allclose(other.weights[name], leaf, atol=1e-2, rtol=1e-2)
 
 
 def test_side_by_side_is_one_after_the_other_with_a_block_gone(monkeypatch, tmp_path):

@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import taylor_rankings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sosjax._errors import InputError
 from sosjax._tree import named_leaves
-from sosjax.fitness._batch import task_batch
+from sosjax.fitness._batch import _drawn, task_batch
 from sosjax.fitness._error import error_rate
 from sosjax.fitness._kernel import Kernel
 from sosjax.fitness._ridge import RidgeHead, inverse, ridge_head
@@ -191,6 +192,18 @@ def test_a_batch_has_the_tasks_own_outputs(batch):
     assert (batch.targets[~np.broadcast_to(batch.valid[:, None], batch.targets.shape)] == 0).all()
 
 
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.integers(1, 12), st.integers(0, 99))
+def test_a_draw_has_every_class(labels, limit, seed):
+    """As many as there is room for, and no row twice; where none lacks it is what was drawn."""
+    labels, order = np.array(labels), np.random.default_rng(seed).permutation(len(labels))
+    wanted = sorted(set(labels.tolist()))
+    rows = _drawn(order, labels, wanted, limit)
+    assert len(rows) == min(limit, len(labels)) == len(set(rows.tolist()))
+    assert len(set(labels[rows].tolist())) == min(len(wanted), len(rows))
+    if set(labels[order[:limit]].tolist()) == set(wanted):
+        assert np.array_equal(rows, order[:limit])
+
+
 def test_a_batch_without_limit_pads_and_a_lacking_class_is_refused():
     split = Split(np.zeros((5, 2), np.float32), np.array([0, 0, 0, 1, 2], np.int32))
     whole = task_batch([split] * 2, "test", [(0, 1), (1, 2)], limit=None)
@@ -273,7 +286,7 @@ def test_an_error_that_is_not_finite_makes_every_cost_infinite(tiny_resnet, batc
 
 
 def test_rankings_are_permutations_for_each_task(tiny_resnet, batch):
-    places = jax.jit(kernel_of(tiny_resnet).rankings)(tiny_resnet.params, batch)
+    places = taylor_rankings(kernel_of(tiny_resnet), tiny_resnet.params, batch)
     for size, group in zip(tiny_resnet.graph.sizes, places, strict=True):
         assert group.shape == (3, size)
         assert (np.sort(group, 1) == np.arange(size)).all()
@@ -284,11 +297,10 @@ def test_rankings_are_permutations_for_each_task(tiny_resnet, batch):
     [
         (
             {"mode": "row"},
-            "`search.fitness` must be one of recalibrated, raw, compensated, got 'row' "
-            "(did you mean 'raw'?).",
+            "`search.fitness` must be one of recalibrated, raw, compensated, rescaled, got "
+            "'row' (did you mean 'raw'?).",
         ),
         ({"chunk": 0}, "`search.chunk` must be a whole number at least 1, got 0."),
-        ({"penalty": 0.0}, "`search.penalty` must be a number at least 0.0001, got 0.0."),
     ],
 )
 def test_a_kernel_refuses(tiny_resnet, options, sentence):

@@ -291,7 +291,8 @@ REFUSED = {
     ),
     "a class without examples": (
         {"data": replace(make_data(), search=WITHOUT_BEES)},
-        "`data.search` must hold every class of every task, got no example of class [1].",
+        "`data.search` of squares must hold every class of task 'wings <&> / ../x', got no example "
+        "of bee.",
     ),
 }
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import taylor_rankings
 from problem import drawn
 from translation import OPTIONS
 
@@ -28,7 +29,7 @@ from sosjax import (
 )
 from sosjax._tree import named_leaves
 from sosjax.fitness._batch import task_batch
-from sosjax.fitness._kernel import Kernel
+from sosjax.fitness._kernel import PENALTY, Kernel
 from sosjax.models import built, jat_of
 from sosjax.search._problem import Problem
 from sosjax.space._encoding import make_encoding
@@ -80,6 +81,8 @@ def sentences(count, seed):
 
 
 DRAWS = {"values": series, "tokens": sentences}
+FITTED = {"values": "recalibrated", "tokens": "raw"}
+"""What each kind is judged by: nothing is fitted to tokens without BatchNorm."""
 
 
 @cache
@@ -184,7 +187,7 @@ def test_the_error_of_values_is_the_unexplained_variance(mode):
             features, _ = jat.graph.features(jat.params, data.inputs, masks, False)
             prior = np.asarray(named_leaves(jat.params)["head/kernel"], np.float64)
             rows = np.asarray(features, np.float64)
-            found = left_out(rows, prior, data.labels.astype(np.float64), judged.penalty)
+            found = left_out(rows, prior, data.labels.astype(np.float64), PENALTY)
         wanted = ((found - data.labels) ** 2).mean() / data.labels.var()
         error, _ = jax.jit(judged.calibrate)(jat.params, one(stacked, place), masks)
         assert error == pytest.approx(wanted, rel=2e-3) and wanted < 1
@@ -230,7 +233,7 @@ def test_costs_alone_are_those_beside_a_longer_task(kind, mode, own):
     def costs(chosen):
         rows = np.repeat(genes, len(chosen), 0)
         given = batch(kind, chosen, own)
-        rankings = jax.jit(judged.rankings)(jat.params, given)
+        rankings = taylor_rankings(judged, jat.params, given)
         assert (given.real is None) == (len(chosen) == 1)
         return [np.asarray(leaf[:1]) for leaf in rankings], np.asarray(
             jax.jit(judged.costs)(jat.params, given, rankings, rows)[0]
@@ -247,7 +250,8 @@ def found(tmp_path_factory):
     """Return a function that returns the run folder of a search for both tasks."""
 
     @cache
-    def folder(kind, mode="recalibrated"):
+    def folder(kind, mode=None):
+        mode = mode or FITTED[kind]
         path, lines = tmp_path_factory.mktemp("runs") / "run", []
         most, settings = Environment("any", parameters=1e9), replace(SETTINGS, fitness=mode)
         how = {"folder": path, "progress": lines.append}
@@ -265,7 +269,7 @@ def wrong_by(kind, outputs, labels):
     return ((outputs - labels) ** 2).mean() / labels.var()
 
 
-SEARCHES = [("values", "raw"), ("values", "recalibrated"), ("tokens", "recalibrated")]
+SEARCHES = [("values", "raw"), ("values", "recalibrated"), ("tokens", "raw")]
 
 
 @pytest.mark.parametrize(("kind", "mode"), SEARCHES)
@@ -354,3 +358,14 @@ def test_refused(kind, asked, sentence):
     with pytest.raises(InputError) as refusal:
         search(network(kind), None, asked, (), SETTINGS)
     assert str(refusal.value) == sentence
+
+
+def test_nothing_to_recalibrate_is_refused():
+    """Of tokens there is no head to fit, and layer norms have no moments to estimate."""
+    settings = replace(SETTINGS, fitness="recalibrated")
+    with pytest.raises(InputError) as refusal:
+        search(network("tokens"), None, tasks("tokens"), (), settings)
+    assert str(refusal.value) == (
+        '`search.fitness` "recalibrated" must be asked of a network with BatchNorm, or with a head '
+        'to fit, got one with neither: on it this is "raw".'
+    )

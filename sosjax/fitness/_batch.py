@@ -27,7 +27,7 @@ class TaskBatch(NamedTuple):
       classes: the network's own output for each output of a task, int32 [T, C]; 0 where not valid.
       own: whether the task's head is rows of the network's own, [T].
       solved: the heads of the other tasks, solved for the whole network; `None` if all are own.
-      penalty: the ridge penalty that suits each task's examples, [T]; `None`: the kernel's.
+      penalty: the ridge penalty that suits each task's examples, [T]; `None`: `PENALTY`.
       known: what compensation knows of each site, by its leaf; `None` where nothing is compensated.
       jack: what the whole network says of the examples, shares or values [T, B, C]; `None` where
         nothing is compared with it.
@@ -69,7 +69,8 @@ def task_batch(
       outputs: each task's classes or values by their index in its data; empty for tokens.
       kind: `"classes"`, `"values"` or `"tokens"`.
       own: whether each task has the network's own head; all by default.
-      limit: draw that many for each task, or all it has if that is less; `None` takes all.
+      limit: draw that many for each task, or all it has if that is less, of every class at least
+        one if there are as many; `None` takes all.
       seed: of the order in which they are drawn.
       multiple: pad to a multiple of this, so that batches of like size share a program.
 
@@ -80,7 +81,11 @@ def task_batch(
     rng = np.random.default_rng(seed)
     rows = [_rows(split, part, wanted, kind) for split, wanted in zip(splits, outputs, strict=True)]
     if limit is not None:
-        rows = [rng.permutation(found)[:limit] for found in rows]
+        each = zip(splits, rows, outputs, strict=True)
+        rows = [
+            _drawn(rng.permutation(found), split.labels, wanted if kind == "classes" else (), limit)
+            for split, found, wanted in each
+        ]
     longest = max(map(len, rows))
     size = -(-longest // multiple) * multiple
     require_fits(part, splits[0], len(splits) * size)
@@ -133,6 +138,26 @@ def _rows(split: Split, part: str, wanted: Sequence[int], kind: str) -> np.ndarr
         f"got no example of class {np.asarray(wanted)[~present].tolist()}.",
     )
     return np.flatnonzero(np.isin(split.labels, wanted))
+
+
+def _drawn(order: np.ndarray, labels: np.ndarray, wanted: Sequence[int], limit: int) -> np.ndarray:
+    """Return the first examples of an order, the last of them replaced by those of lacking classes.
+
+    Args:
+      order: rows, shuffled.
+      labels: of all rows.
+      wanted: the classes of which none may lack.
+      limit: how many rows.
+    """
+    first, rest = order[:limit], order[limit:]
+    lacking = [one for one in wanted if one not in labels[first]]
+    if not lacking:
+        return first
+    own = np.array([rest[labels[rest] == one][0] for one in lacking[:limit]])
+    # A class must not lose its only example to another.
+    again = np.array([one in labels[first[:row]] for row, one in enumerate(labels[first])])
+    gone = [*np.flatnonzero(again)[::-1], *np.flatnonzero(~again)[::-1]][: len(own)]
+    return np.concatenate([np.delete(first, gone), own])
 
 
 def _targets(labels: np.ndarray, wanted: Sequence[int], kind: str, width: int) -> np.ndarray:

@@ -1,12 +1,13 @@
-"""Compensation: the weights of what is kept make up for what is removed, by least squares.
+"""Weights of what is kept that follow from what is removed, without a gradient step.
 
-Kwon et al., 2022, https://arxiv.org/abs/2204.09656, without a search for masks. Where a product of
-rows and a weight W loses features, the lost part of the product is regressed on the features that
-are left, and the coefficients are added to their weights. What is regressed are rows of the whole
-network, so that a candidate's weights are a function of its masks alone.
+Where a product of rows and a weight W loses features, compensation regresses the lost part of the
+product on the features that are left, and adds the coefficients to their weights (Kwon et al.,
+2022, https://arxiv.org/abs/2204.09656, without a search for masks); the correction of variances
+scales each column so that the product is as large as before. Both go by the moments of rows of the
+whole network, so that a candidate's weights are a function of its masks alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -122,12 +123,17 @@ def _factor(matrix: np.ndarray, rank: int) -> np.ndarray:
     return vectors[:, -rank:] * np.sqrt(np.maximum(values[-rank:], 0))
 
 
-def compensated(
-    sites: Sequence[Site], params: Any, masks: Sequence[Any], known: dict[str, Moments]
+def made_good(
+    fit: Callable[..., Array],
+    sites: Sequence[Site],
+    params: Any,
+    masks: Sequence[Any],
+    known: dict[str, Moments],
 ) -> dict[str, Array]:
     """Return the weights of all sites for what masks leave.
 
     Args:
+      fit: one of `FITS`.
       sites: of the network.
       params: the full parameters.
       masks: for each group a boolean array [size].
@@ -142,7 +148,7 @@ def compensated(
     with jax.default_matmul_precision("highest"):
         return {
             site.leaf: site.as_leaf(
-                made_up(site.matrix(leaves[site.leaf]), site.kept(masks), known[site.leaf]),
+                fit(site.matrix(leaves[site.leaf]), site.kept(masks), known[site.leaf]),
                 leaves[site.leaf],
             )
             for site in sites
@@ -165,3 +171,24 @@ def made_up(
     part = solver @ lost
     part = part + solver @ (lost - system @ part)
     return jnp.where(kept[:, None], matrix, 0) + scaled @ part
+
+
+def rescaled(
+    matrix: Float[Array, "F O"], kept: Bool[Array, " F"], known: Moments
+) -> Float[Array, "F O"]:
+    """Return the weights of kept features, each column scaled so that its product's power is kept.
+
+    The power is the second moment of the product. A column of which nothing is left stays zero.
+    """
+
+    def power(weights: Array) -> Array:
+        return ((known.factor.T @ weights) ** 2).sum(0) + known.rest @ weights**2
+
+    left = jnp.where(kept[:, None], matrix, 0)
+    whole, there = power(matrix), power(left)
+    scale = jnp.sqrt(jnp.where(there > 0, whole / jnp.where(there > 0, there, 1), 1))
+    return jnp.where(kept.all(), matrix, left * scale)
+
+
+FITS = {"compensated": made_up, "rescaled": rescaled}
+"""How weights are made good, by the fitness that does so."""

@@ -16,10 +16,10 @@ from ..environments._environment import LATENCY
 from ..graph._cost import COSTS
 from ..graph._subject import Subject
 from ..space._encoding import AbstractEncoding
-from ..space._importance import MEASURED, ranking
+from ..space._importance import MEASURED
 from ..tasks._dataset import KINDS
 from ._batch import TaskBatch
-from ._compensation import compensated, task_moments
+from ._compensation import FITS, made_good, task_moments
 from ._divergence import as_shares, divergence
 from ._error import cross_entropy, entropy, error_rate, unexplained
 from ._rankings import task_scores
@@ -29,7 +29,10 @@ from ._token_error import SENTENCES, token_judged
 JUDGEMENTS = ("error", "divergence")
 OBJECTIVES = ("error", *COSTS, "divergence", LATENCY)
 """The columns of `Kernel.costs`; the last two only if they are asked for."""
-MODES = ("recalibrated", "raw", "compensated")
+MODES = ("recalibrated", "raw", *FITS)
+PENALTY = 0.05
+"""The ridge penalty of heads that lean on the network's own rows, as a share of the mean feature's
+variance; see `Kernel.solved` for the others."""
 PENALTIES = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Ridge penalties that a head without rows of the network's own is fitted with."""
 ROWS = 256
@@ -67,12 +70,11 @@ class Kernel:
       encoding: what a genotype means.
       mode: `"recalibrated"`: the statistics are estimated on the batch for each candidate and the
         head is fitted to it in closed form, with leave-one-out error; `"compensated"`: before that,
-        what is kept makes up for what is removed by least squares; `"raw"`: the Jack's own
-        statistics and head, as Choong et al. (2023, arXiv 2205.00671) did.
+        what is kept makes up for what is removed by least squares; `"rescaled"`: or is scaled to
+        the power that products had; `"raw"`: the Jack's own statistics and head, as Choong et al.
+        (2023, arXiv 2205.00671) did.
       kind: what is asked: `"classes"`, `"values"` or `"tokens"`.
       own: whether some task has rows of the network's own head.
-      penalty: the ridge penalty of heads that lean on the network's own rows, as a share of the
-        mean feature's variance; see `solved` for the others.
       compare: whether candidates are compared with the whole network, by divergence.
       chunk: candidates side by side on an accelerator: more is faster and takes more memory. A CPU
         takes them one at a time, which is faster there (a folded batch falls out of the caches).
@@ -84,7 +86,6 @@ class Kernel:
     mode: str = "recalibrated"
     kind: str = "classes"
     own: bool = True
-    penalty: float = 0.05
     compare: bool = False
     chunk: int = CHUNK
     whole: bool = False
@@ -93,7 +94,6 @@ class Kernel:
         require_known("search.fitness", self.mode, MODES)
         require_known("kind", self.kind, KINDS)
         require_number("search.chunk", self.chunk, 1, whole=True)
-        require_number("search.penalty", self.penalty, 1e-4)
 
     @property
     def lanes(self) -> int | None:
@@ -118,7 +118,7 @@ class Kernel:
 
         The penalty is the one of `PENALTIES` with the least leave-one-out squared error: without
         rows of the network to lean on, it depends on the number of examples and features. Tasks
-        with own rows keep the kernel's.
+        with own rows keep `PENALTY`.
 
         Returns:
           The batch with heads [T, F, C] and [T, C], and penalties [T].
@@ -137,7 +137,7 @@ class Kernel:
             penalties = jnp.asarray(PENALTIES)
             heads, errors = jax.lax.map(fit, penalties)
             best = jnp.argmin(errors)
-            penalty = jnp.where(task.own, self.penalty, penalties[best])
+            penalty = jnp.where(task.own, PENALTY, penalties[best])
             return jax.tree.map(lambda leaf: leaf[best], heads), penalty
 
         heads, penalty = jax.lax.map(one, batch)
@@ -179,10 +179,6 @@ class Kernel:
 
         return jax.lax.map(one, batch)
 
-    def rankings(self, params: Any, batch: TaskBatch) -> list[Array]:
-        """Return each group's Taylor ranking for every task, int32 [T, size] each."""
-        return ranking(self.scores(params, batch, ("taylor",))["taylor"])
-
     def costs(
         self, params: Any, batch: TaskBatch, rankings: list[Array], genotypes: Float[Array, "T N D"]
     ) -> Float[Array, "T N K"]:
@@ -191,7 +187,7 @@ class Kernel:
         Args:
           params: the full parameters.
           batch: the search data.
-          rankings: what the encoding decodes over, for all tasks: from `rankings`, say.
+          rankings: what the encoding decodes over, for all tasks.
           genotypes: N for each task.
 
         Returns:
@@ -267,10 +263,10 @@ class Kernel:
         self, params: Any, task: TaskBatch, masks: list[Bool[Array, " _size"]]
     ) -> dict[str, Array]:
         """Return the weights that follow from the masks, by leaf path at full size."""
-        if self.mode != "compensated":
+        if self.mode not in FITS:
             return {}
         assert task.known is not None
-        return compensated(self.graph.sites().found, params, masks, task.known)
+        return made_good(FITS[self.mode], self.graph.sites().found, params, masks, task.known)
 
     def untouched(self, params: Any, task: TaskBatch) -> Calibrated:
         """Return what the whole network carries: its own statistics, and the task's head."""
@@ -302,7 +298,7 @@ class Kernel:
         features, statistics = self._features(params, task, masks, refit)
         if refit:
             prior = self._rows(params, task)
-            penalty = self.penalty if task.penalty is None else task.penalty
+            penalty = PENALTY if task.penalty is None else task.penalty
             head, outputs = ridge_head(features, task.targets, prior, penalty, task.real)
         else:
             head = self._head(params, task)

@@ -15,6 +15,8 @@ from ._case import kept_of
 
 COMPILING = 3e11
 """FLOPs that take as long as compiling a program: about five seconds of a core."""
+WORTH = 0.9
+"""What is left of the time in which all is done, at most, where a bucket is split."""
 
 Masks = tuple[np.ndarray, ...]
 
@@ -41,11 +43,13 @@ def buckets(
     classes: int,
     examples: float = 1e5,
     most: int = 32,
+    side_by_side: int = 1,
 ) -> list[Bucket]:
     """Sort sub-networks into buckets.
 
     In a bucket every member runs at the width of the widest, in each group, and a bucket costs a
-    compilation: two are joined as long as that takes less time in all.
+    compilation: two are joined as long as that takes less time in all. One that all others would
+    have to be waited for is split.
 
     Args:
       graph: the network.
@@ -53,6 +57,7 @@ def buckets(
       classes: outputs of the head.
       examples: how many each member will go through, forwards.
       most: members of a bucket.
+      side_by_side: buckets that are trained at the same time.
     """
     kept = np.array([kept_of(masks) for masks in members])
 
@@ -76,7 +81,40 @@ def buckets(
         else:
             counts, rows = found[best]
             found[best] = (np.maximum(counts, kept[row]), [*rows, row])
-    return [one for _, rows in found for one in _alike(graph, members, rows, classes)]
+    shared = _shared_out([rows for _, rows in found], kept, cost, side_by_side)
+    return [one for rows in shared for one in _alike(graph, members, rows, classes)]
+
+
+def _shared_out(
+    found: list[list[int]], kept: np.ndarray, cost: Callable[..., float], shares: int
+) -> list[list[int]]:
+    """Split buckets as long as all are done notably sooner; the longest come first.
+
+    Args:
+      found: the rows of each bucket, the largest sub-networks first.
+      kept: counts of each sub-network.
+      cost: of a bucket, by the counts of its arrays and the number of its members.
+      shares: buckets side by side.
+    """
+
+    def own(rows: list[int]) -> float:
+        return cost(kept[rows].max(0), len(rows))
+
+    def time(costs: list[float]) -> float:
+        return max(*costs, sum(costs) / shares)
+
+    found = sorted(found, key=own, reverse=True)
+    while found:
+        rows, others = found[0], found[1:]
+        costs = list(map(own, found))
+        times = [
+            time([own(rows[:cut]), own(rows[cut:]), *costs[1:]]) for cut in range(1, len(rows))
+        ]
+        if not times or min(times) > WORTH * time(costs):
+            break
+        cut = 1 + int(np.argmin(times))
+        found = sorted([rows[:cut], rows[cut:], *others], key=own, reverse=True)
+    return found
 
 
 def _alike(

@@ -23,7 +23,7 @@ from ._healing import Healing, Patient
 from ._kept import digest, load_healed, save_healed
 from ._trimmed import Trimmed, trim
 from ._ward import Ward, ward_of
-from ._workers import side_by_side
+from ._workers import side_by_side, workers
 
 SECONDS = 20.0
 """Between checkpoints at least: one holds four times the weights of all that are trained."""
@@ -58,7 +58,7 @@ def heal(
     examples = 3.0 * recovery.epochs * steps(ward.lessons.task, recovery) * recovery.batch
     masks = [case.masks for case in cases]
     trimmed = trim(problem.jat.graph, ward)
-    sorted_in = buckets(trimmed.graph, masks, outputs, examples, recovery.together)
+    sorted_in = buckets(trimmed.graph, masks, outputs, examples, recovery.together, workers())
 
     def run(number: int, tell: Progress) -> list[Healed]:
         bucket = sorted_in[number]

@@ -11,11 +11,12 @@ import numpy as np
 from .._errors import require, require_unique
 from ..environments._environment import Environment
 from ..fitness._adaptation import Adaptation
+from ..fitness._compensation import FITS
 from ..models._jat import Jat
 from ..sets._origin import weights_digest
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task, data_of
-from ._settings import Settings
+from ._settings import Settings, recalibrates
 
 LEAST = 2
 """Examples for each output that a head in closed form is fitted to, at least."""
@@ -52,6 +53,7 @@ def check_asked(
     )
     for task in tasks:
         _check_task(jat, task)
+        _check_classes(task)
     fewest = [min(group.granularity, group.size) for group in graph.groups]
     fewest += [0] * len(graph.blocks) if depth else []
     groups = [(group.name, group.size) for group in graph.groups]
@@ -80,16 +82,22 @@ def check_fitness(jat: Jat, tasks: Sequence[Task], settings: Settings) -> None:
       settings: how it is judged.
 
     Raises:
-      InputError: nothing can be compensated, or a head has too few examples.
+      InputError: nothing can be compensated, recalibrated or rescaled, or a head has too few
+        examples.
     """
-    if settings.fitness == "compensated":
+    if settings.fitness in FITS:
         sites = jat.graph.sites()
         reasons = "".join(f"; {leaf}: {reason}" for leaf, reason in sites.refused.items())
         require(
             len(sites.found) > 0,
-            '`search.fitness` "compensated" must be asked of a network in which a parameter of its '
-            f"own is multiplied with what is removed, got none{reasons}.",
+            f'`search.fitness` "{settings.fitness}" must be asked of a network in which a '
+            f"parameter of its own is multiplied with what is removed, got none{reasons}.",
         )
+    require(
+        settings.fitness != "recalibrated" or recalibrates(jat.graph),
+        '`search.fitness` "recalibrated" must be asked of a network with BatchNorm, or with a head '
+        'to fit, got one with neither: on it this is "raw".',
+    )
     for task in tasks:
         data, outputs = data_of(task), len(task.classes)
         fitted = settings.fitness != "raw" or not jat.own_head or task.head == "new"
@@ -131,6 +139,20 @@ def _check_task(jat: Jat, task: Task) -> None:
         f"`data` must have the {graph.classes} classes of the network, got {len(data.classes)} in "
         f'{data.name}; `head = "new"` gives task {task.name!r} a head of its own.',
     )
+
+
+def _check_classes(task: Task) -> None:
+    data = data_of(task)
+    if data.kind != "classes":
+        return
+    for part in ("search", "validation", "test"):
+        there = np.isin(task.labels(data), getattr(data, part).labels).tolist()
+        lacking = [name for name, one in zip(task.classes, there, strict=True) if not one]
+        require(
+            not lacking,
+            f"`data.{part}` of {data.name} must hold every class of task {task.name!r}, got no "
+            f"example of {', '.join(lacking)}.",
+        )
 
 
 def _check_vocabulary(vocabulary: int, data: Dataset) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from .._types import Array
 from ..environments._environment import Environment
 from ..fitness._batch import TaskBatch, task_batch
+from ..fitness._compensation import FITS
 from ..fitness._kernel import CHUNK, Kernel
 from ..models._jat import Jat
 from ..space._encoding import make_encoding
@@ -154,7 +155,7 @@ class Problem:
     @cached_property
     def _study(self) -> Study:
         """What is found out of the whole network once, on the larger draw, if it is asked."""
-        known, scores = self.kernel.mode == "compensated", SURGEON in self.settings.rankings
+        known, scores = self.kernel.mode in FITS, SURGEON in self.settings.rankings
         if not (known or scores):
             return Study(None, None)
         seed = self.settings.seed

@@ -39,8 +39,9 @@ class Settings:
       shared_ranking: whether all tasks have the same ranking, the mean of theirs.
       fitness: `"recalibrated"` (BatchNorm's moments and the head are fitted to each sub-network),
         `"compensated"` (so are the weights that read from removed units, which takes longer and
-        agrees better with what recovery makes of it), or `"raw"` as in the paper; `None`:
-        `"compensated"` where the network has such weights, `"recalibrated"` else.
+        agrees better with what recovery makes of it), `"rescaled"` (they are scaled to the power
+        that products had), or `"raw"` as in the paper; `None`: `"compensated"` where the network
+        has such weights, else `"recalibrated"` where it has moments or a head to estimate.
       population: individuals for each task; even.
       generations: how often children follow the initial population; tasks x population x
         (generations + 1) evaluations in all.
@@ -103,7 +104,8 @@ class Settings:
         """Return the same with what suits the network and the encoding where nothing was given."""
         fitness, uniform = self.fitness, self.uniform
         if fitness is None:
-            fitness = "compensated" if graph.sites().found else "recalibrated"
+            fitness = "recalibrated" if recalibrates(graph) else "raw"
+            fitness = "compensated" if graph.sites().found else fitness
         if uniform is None:
             uniform = min(UNIFORM, self.population) if self.encoding == "ratios" else 0
         return replace(self, fitness=fitness, uniform=uniform)
@@ -180,3 +182,8 @@ class Settings:
         require_unique("search.ranking", names)
         # A list of one is that one, so that both ask for the same search.
         object.__setattr__(self, "ranking", names if names[1:] else "".join(names))
+
+
+def recalibrates(graph: Subject) -> bool:
+    """Return whether a network has moments to estimate, or a head to fit."""
+    return bool(graph.statistics) or graph.head is not None
