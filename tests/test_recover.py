@@ -152,7 +152,7 @@ def test_split_buckets_train_to_the_same(monkeypatch):
     monkeypatch.setattr(_bucket, "COMPILING", 1.0)
     seen = []
     parts = heal(problem(), cases, recovery, progress=lambda line: seen.append(line["event"]))
-    assert not any("of 1," in line for line in seen)
+    assert not any("bucket 1 of 1," in line for line in seen)
     for one, other in zip(whole, parts, strict=True):
         assert one.after == pytest.approx(other.after, abs=0.05)
         for name, leaf in one.weights.items():
