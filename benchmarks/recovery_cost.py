@@ -27,6 +27,7 @@ import sosjax
 from sosjax import Member, Recovery
 from sosjax.cli._config import example_text, parse_config
 from sosjax.cli._programs import Compiling
+from sosjax.fitness._orders import steps
 from sosjax.recover._bucket import buckets
 from sosjax.recover._case import Case, Healed
 from sosjax.recover._heal import heal
@@ -76,9 +77,10 @@ def main() -> None:
     if apart > NEARLY:
         raise SystemExit(f"The same member came to errors {apart:.3f} apart: other work was done.")
     masks = [member.masks for member in members]
-    examples = 3.0 * recovery.epochs * len(np.asarray(problem.training(None).inputs[0]))
+    taken = recovery.epochs * steps(problem.training(None), recovery)
     classes, most = len(tasks[0].classes), recovery.together
-    sorted_in = buckets(jat.graph, masks, classes, examples, most, workers())
+    examples = 3.0 * taken * recovery.batch
+    sorted_in = buckets(jat.graph, masks, classes, examples, most, workers(), taken)
     content = {
         "command": f"python -m benchmarks.recovery_cost --members {asked.members}",
         "seed": settings.seed,

@@ -15,6 +15,8 @@ from ._case import kept_of
 
 COMPILING = 3e11
 """FLOPs that take as long as compiling a program: about five seconds of a core."""
+STEP = 3e8
+"""FLOPs that take as long as what a step takes however small its network is: some milliseconds."""
 WORTH = 0.9
 """What is left of the time in which all is done, at most, where a bucket is split."""
 
@@ -44,6 +46,7 @@ def buckets(
     examples: float = 1e5,
     most: int = 32,
     side_by_side: int = 1,
+    steps: int = 0,
 ) -> list[Bucket]:
     """Sort sub-networks into buckets.
 
@@ -58,12 +61,13 @@ def buckets(
       examples: how many each member will go through, forwards.
       most: members of a bucket.
       side_by_side: buckets that are trained at the same time.
+      steps: that each member will take.
     """
     kept = np.array([kept_of(masks) for masks in members])
 
     def cost(counts: np.ndarray, size: int) -> float:
         flops = float(graph.cost(counts, classes)["flops"])
-        return COMPILING + size * examples * flops
+        return COMPILING + size * (examples * flops + steps * STEP)
 
     # Largest first, so that each joins the bucket that it makes least more expensive.
     order = np.argsort(-np.asarray(graph.cost(kept, classes)["flops"]), kind="stable")

@@ -55,10 +55,13 @@ def heal(
     cases, came = arrived(problem, ward, cases)
     found: dict[int, Healed] = {}
     outputs = ward.lessons.task.valid.shape[1]
-    examples = 3.0 * recovery.epochs * steps(ward.lessons.task, recovery) * recovery.batch
+    taken = recovery.epochs * steps(ward.lessons.task, recovery)
+    examples = 3.0 * taken * recovery.batch
     masks = [case.masks for case in cases]
     trimmed = trim(problem.jat.graph, ward)
-    sorted_in = buckets(trimmed.graph, masks, outputs, examples, recovery.together, workers())
+    sorted_in = buckets(
+        trimmed.graph, masks, outputs, examples, recovery.together, workers(), taken
+    )
 
     def run(number: int, tell: Progress) -> list[Healed]:
         bucket = sorted_in[number]
