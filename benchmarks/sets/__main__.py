@@ -46,10 +46,10 @@ from sosjax import Recovery, Settings
 from sosjax.fitness._kernel import MODES
 
 from ..record import RESULTS, record
-from ._control_seed import CONTROLS, with_control
+from ._control_seed import with_control
 from ._flagship import BUDGETS, FLAGSHIPS, Flagship, short
 from ._methods import SEARCHES
-from ._numbers import OURS, REPORTED, agreement, summary
+from ._numbers import CONTROLS, OURS, REPORTED, agreement, summary
 from ._picture import draw
 from ._seed import one_seed, renewed
 from ._table import show

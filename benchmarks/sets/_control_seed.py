@@ -11,12 +11,9 @@ from sosjax.search._problem import Problem
 
 from ._flagship import Flagship
 from ._methods import SEARCHES, Tell, baselines, searched
-from ._numbers import joined
+from ._numbers import CONTROLS, joined
 from ._recovering import Tester
 from ._seed import add_rounds, kept, picked_of
-
-CONTROLS = {"random search": "random search, with rounds", "uniform Taylor": "uniform, with rounds"}
-"""The name of a control by the method that finds the members it begins with."""
 
 
 def with_control(

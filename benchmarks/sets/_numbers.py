@@ -25,6 +25,10 @@ IN_TORCH = "Torch-Pruning, global, in PyTorch"
 """The same members, recovered in PyTorch."""
 FIRST = "Set of Sets, first front"
 """What the search found, with as many recoveries as every other method."""
+CONTROLS = {"random search": "random search, with rounds", "uniform Taylor": "uniform, with rounds"}
+"""The name of a control by the method that finds the members it begins with."""
+AFTER = (FIRST, *CONTROLS.values())
+"""What there is after recovery alone: before, it is the first front, or what others found."""
 KEPT = (
     "parameters",
     "flops",
@@ -118,7 +122,7 @@ def tabled(seeds: Sequence[Record]) -> dict[str, dict[str, dict[str, list[dict[s
             }
             for method in seeds[0]["members"]
             if all(method in seed["members"] for seed in seeds)
-            and (stage, method) != ("before", FIRST)
+            and not (stage == "before" and method in AFTER)
         }
         for stage in STAGES
     }

@@ -14,10 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from ._flagship import BUDGETS, REPORTED
-from ._numbers import FIRST, OURS, STAGES, error_within, rows_of, scores_of
+from ._numbers import AFTER, CONTROLS, FIRST, OURS, STAGES, error_within, rows_of, scores_of
 
 COLUMNS = 4
 STYLES = {OURS: ("C0", "o-"), FIRST: ("skyblue", "o-")}
+STYLES |= dict(zip(CONTROLS.values(), (("navy", "s--"), ("purple", "D--")), strict=True))
 MARKERS = "sD^vPX<>dhp"
 COLOURS = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "k", "gold")
 
@@ -84,7 +85,7 @@ def _style(methods: Sequence[str], method: str) -> tuple[str, str]:
 def _front(panel: Axes, seeds: Sequence[dict[str, Any]], task: str, cost: str, stage: str) -> None:
     methods = list(seeds[0]["members"])
     for method in reversed(methods):
-        if (stage, method) == ("before", FIRST):
+        if stage == "before" and method in AFTER:
             continue
         rows = [(one, errors(seeds, method, task, cost, stage, one)) for one in sorted(BUDGETS)]
         points = np.array([(100 * x, 100 * y) for x, y in rows if y is not None]).reshape(-1, 2)
@@ -110,7 +111,7 @@ def _front(panel: Axes, seeds: Sequence[dict[str, Any]], task: str, cost: str, s
 
 def _bars(panel: Axes, seeds: Sequence[dict[str, Any]], cost: str, stage: str) -> None:
     every, tasks = list(seeds[0]["members"]), list(seeds[0]["jack"])
-    methods = [one for one in every if (stage, one) != ("before", FIRST)]
+    methods = [one for one in every if not (stage == "before" and one in AFTER)]
     width = 0.85 / len(methods)
     for place, method in enumerate(methods):
         heights = []
