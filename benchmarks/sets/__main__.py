@@ -48,7 +48,7 @@ from sosjax.fitness._kernel import MODES
 from ..record import RESULTS, record
 from ._control_seed import with_control
 from ._flagship import BUDGETS, FLAGSHIPS, Flagship, short
-from ._methods import SEARCHES
+from ._methods import SEARCHES, Tell
 from ._numbers import CONTROLS, OURS, REPORTED, agreement, summary
 from ._picture import draw
 from ._seed import one_seed, renewed
@@ -89,7 +89,8 @@ def checked(cache: Path, flagship: Flagship) -> None:
     path.write_text(asked)
 
 
-def main() -> None:
+def options() -> argparse.ArgumentParser:
+    """Return what the command line takes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--flagship", choices=list(FLAGSHIPS), default="images")
     parser.add_argument("--seeds", type=int, default=5)
@@ -117,6 +118,11 @@ def main() -> None:
     )
     parser.add_argument("--short", action="store_true", help="a trial of minutes")
     parser.add_argument("--name", help="of the results, in place of sets_FLAGSHIP")
+    return parser
+
+
+def main() -> None:
+    parser = options()
     asked = parser.parse_args()
     flagship = chosen(asked)
     if asked.torch and flagship.name != "images":
@@ -139,19 +145,7 @@ def main() -> None:
         parser.error(f"--renew must find {asked.seeds} seeds of the same settings in {name}.json")
     for seed in range(asked.seeds):
         tell(f"seed {seed}{', as recorded' if seed in known else ''}")
-        if asked.renew:
-            found = renewed(known[seed], flagship, asked.cache, tell)
-        elif seed in known:
-            found = known[seed]
-        else:
-            found = one_seed(flagship, seed, asked.cache, tell)
-            if asked.torch:
-                from ._torch_seed import with_torch
-
-                found = with_torch(found, flagship, seed, asked.cache, tell)
-        for start_of in asked.control:
-            found = with_control(found, flagship, start_of, seed, asked.cache, tell)
-        seeds.append(found)
+        seeds.append(measured(seed, known, flagship, asked, tell))
         jax.clear_caches()  # compiled programs are some gigabytes a seed
         elapsed = (time.perf_counter() - start) / (seed + 1)
         left = (asked.seeds - seed - 1) * elapsed / 60
@@ -170,6 +164,25 @@ def main() -> None:
     path.write_text(in_lines(path.read_text()))
     draw(seeds, flagship.cost, path.with_suffix(".png"))
     print(f"\n{path}\n{path.with_suffix('.png')}")
+
+
+def measured(
+    seed: int, known: dict[int, dict], flagship: Flagship, asked: argparse.Namespace, tell: Tell
+) -> dict[str, Any]:
+    """Return the record of a seed: as it is known, or anew, with what else is asked of all."""
+    if asked.renew:
+        found = renewed(known[seed], flagship, asked.cache, tell)
+    elif seed in known:
+        found = known[seed]
+    else:
+        found = one_seed(flagship, seed, asked.cache, tell)
+        if asked.torch:
+            from ._torch_seed import with_torch
+
+            found = with_torch(found, flagship, seed, asked.cache, tell)
+    for begins in asked.control:
+        found = with_control(found, flagship, begins, seed, asked.cache, tell)
+    return found
 
 
 def chosen(asked: argparse.Namespace) -> Flagship:
