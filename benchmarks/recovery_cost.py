@@ -27,13 +27,13 @@ import sosjax
 from sosjax import Member, Recovery
 from sosjax.cli._config import example_text, parse_config
 from sosjax.cli._programs import Compiling
-from sosjax.fitness._orders import steps
 from sosjax.recover._bucket import buckets
 from sosjax.recover._case import Case, Healed
 from sosjax.recover._heal import heal
 from sosjax.recover._sample import evenly
 from sosjax.recover._workers import workers
 from sosjax.search._problem import Problem
+from sosjax.training._orders import steps
 
 from .record import record
 

@@ -21,9 +21,7 @@ from .environments._device import Device as Device
 from .environments._device import load_device as load_device
 from .environments._device import save_device as save_device
 from .environments._environment import Environment as Environment
-from .fitness._adaptation import Adaptation as Adaptation
 from .fitness._kernel import Kernel as Kernel
-from .fitness._recovery import Recovery as Recovery
 from .graph._certify import Certificate as Certificate
 from .graph._graph import Graph as Graph
 from .graph._graph import trace as trace
@@ -59,5 +57,7 @@ from .tasks._from_rows import dataset_of_rows as dataset_of_rows
 from .tasks._from_rows import text_dataset as text_dataset
 from .tasks._from_rows import translation_dataset as translation_dataset
 from .tasks._task import Task as Task
+from .training._adaptation import Adaptation as Adaptation
+from .training._recovery import Recovery as Recovery
 
 __version__: str

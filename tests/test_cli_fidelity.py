@@ -9,8 +9,8 @@ from test_report_fidelity import comparison
 
 import sosjax.cli._recovery as commands
 from sosjax.cli import main
-from sosjax.fitness._recovery import Recovery
 from sosjax.search._run_folder import RunFolder
+from sosjax.training._recovery import Recovery
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ from test_cli import failure, made_run, sets_on_disk
 import sosjax.cli._commands as commands
 import sosjax.cli._recovery as recovery_commands
 from sosjax.cli import main
-from sosjax.fitness._recovery import Recovery
 from sosjax.search._run_folder import RunFolder
+from sosjax.training._recovery import Recovery
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from sosjax._errors import InputError
 from sosjax.cli._config import example_text, parse_config, read_config, with_seed
 from sosjax.cli._keys import KEYS
 from sosjax.environments._environment import Environment
-from sosjax.fitness._adaptation import Adaptation
-from sosjax.fitness._recovery import Recovery
 from sosjax.search._settings import Settings
+from sosjax.training._adaptation import Adaptation
+from sosjax.training._recovery import Recovery
 
 MODEL = '[model]\nname = "fashion-resnet"\n'
 DATA = '[data]\nname = "fashion-mnist"\n'

@@ -21,12 +21,13 @@ FLOORS = {
     "fitness": 3,
     "strategies": 3,
     "sets": 3,
-    "search": 4,
-    "deploy": 4,
-    "recover": 5,
-    "report": 6,
-    "cli": 7,
-    "door": 8,
+    "training": 4,
+    "search": 5,
+    "deploy": 5,
+    "recover": 6,
+    "report": 7,
+    "cli": 8,
+    "door": 9,
 }
 GROUND = {"_errors", "_files", "_progress", "_tree", "_types"}
 DOORS = {"__init__", "__main__"}

@@ -35,7 +35,6 @@ from sosjax import (
 )
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.fitness._kernel import Kernel
-from sosjax.fitness._training import Lesson, Trainer
 from sosjax.recover import _bucket, _heal, _sharpness
 from sosjax.recover._bucket import COMPILING, buckets, placed
 from sosjax.recover._case import Case
@@ -44,6 +43,7 @@ from sosjax.recover._ward import counts, orders, ward_of
 from sosjax.search._found import settings_of
 from sosjax.search._judge import Candidates, calibrated
 from sosjax.search._problem import Problem
+from sosjax.training._trainer import Lesson, Trainer
 
 RECOVERY = Recovery(epochs=3, batch=16, rate=1e-2, rounds=1, further=3)
 

@@ -9,7 +9,6 @@ import pytest
 from problem import TASKS, found, make_data, network
 
 from sosjax import Environment, Recovery, recover
-from sosjax.fitness._recovery import LARGEST
 from sosjax.recover import _rounds
 from sosjax.recover._forecast import forecast
 from sosjax.recover._foretold import averaged, unseen
@@ -19,6 +18,7 @@ from sosjax.recover._seeking import genes_of, ratios_of
 from sosjax.recover._ward import counts, ward_of
 from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
+from sosjax.training._recovery import LARGEST
 
 RECOVERY = Recovery(epochs=1, batch=16, rate=1e-2, rounds=1, further=3)
 

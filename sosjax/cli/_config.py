@@ -16,11 +16,11 @@ from ._keys import path_of, require_keys, wanted_key
 from ._model_choice import ModelChoice, model_choice
 
 if TYPE_CHECKING:
-    from ..fitness._adaptation import Adaptation
-    from ..fitness._recovery import Recovery
     from ..models._jat import Jat
     from ..search._settings import Settings
     from ..tasks._dataset import Dataset
+    from ..training._adaptation import Adaptation
+    from ..training._recovery import Recovery
 
 
 @final
@@ -238,7 +238,7 @@ def _settings(table: dict[str, Any]) -> "Settings":
 
 
 def _adaptation(table: dict[str, Any] | None) -> "Adaptation | None":
-    from ..fitness._adaptation import Adaptation
+    from ..training._adaptation import Adaptation
 
     if table is None:
         return None
@@ -247,7 +247,7 @@ def _adaptation(table: dict[str, Any] | None) -> "Adaptation | None":
 
 
 def _recovery(table: dict[str, Any]) -> "Recovery":
-    from ..fitness._recovery import Recovery
+    from ..training._recovery import Recovery
 
     require_keys("recovery", table)
     return Recovery(**table)

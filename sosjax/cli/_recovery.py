@@ -22,7 +22,7 @@ from ._runs import (
 )
 
 if TYPE_CHECKING:
-    from ..fitness._recovery import Recovery
+    from ..training._recovery import Recovery
 
 
 def recover(arguments: argparse.Namespace) -> None:

@@ -14,7 +14,6 @@ from .._files import read_json, write_json
 from .._progress import Progress, silent
 from .._types import Array
 from ..fitness._kernel import JUDGEMENTS, MODES, Kernel
-from ..fitness._recovery import Recovery
 from ..models._jat import Jat
 from ..search._asked import asked_data, check_asked
 from ..search._found import digest_of, of_tasks, settings_of
@@ -28,6 +27,7 @@ from ..sets._origin import check_network
 from ..sets._set_of_sets import SetOfSets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
+from ..training._recovery import Recovery
 from ._agreement import Agreement, agreement, mean_agreement
 from ._case import Case
 from ._correlation import DECADE, FEWEST, levels

@@ -6,8 +6,8 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 
-from ..fitness._recovery import Recovery
 from ..search._problem import Problem
+from ..training._recovery import Recovery
 from ._forecast import Forecast, forecast
 from ._seeking import traits_of
 from ._trial import Trial, by_task

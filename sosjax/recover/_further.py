@@ -8,11 +8,11 @@ import numpy as np
 
 from .._types import Array
 from ..environments._environment import Environment
-from ..fitness._recovery import Recovery
 from ..search._judge import calibrated, candidates
 from ..search._problem import Problem
 from ..sets._member import Member
 from ..space._importance import ranking
+from ..training._recovery import Recovery
 from ._foretold import learnt, placed
 from ._promise import better_within, promising
 from ._seeking import aimed, genes_of, ratios_of, seek

@@ -11,11 +11,11 @@ import numpy as np
 
 from .._progress import Progress
 from .._tree import named_leaves
-from ..fitness._orders import orders, steps
-from ..fitness._recovery import Recovery
-from ..fitness._training import Trainer
 from ..search._checkpoint import load_checkpoint, save_checkpoint
 from ..search._problem import Problem
+from ..training._orders import orders, steps
+from ..training._recovery import Recovery
+from ..training._trainer import Trainer
 from ._arrival import arrived
 from ._bucket import Bucket, buckets, cropped, placed, widened
 from ._case import Case, Healed

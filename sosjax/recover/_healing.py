@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from .._tree import concatenate
 from .._types import Array, Float, Int
-from ..fitness._training import Learner, Trainer
+from ..training._trainer import Learner, Trainer
 from ._ward import Ward
 
 

@@ -5,7 +5,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from .._progress import Progress
-from ..fitness._recovery import Recovery
 from ..models._jat import Jat
 from ..search._asked import asked_data, check_asked
 from ..search._found import digest_of, of_tasks, settings_of
@@ -17,6 +16,7 @@ from ..sets._set_of_sets import SetOfSets
 from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
+from ..training._recovery import Recovery
 from ._foretold import averaged
 from ._rounds import recovered
 from ._trial import Trial, by_task, error_on_test, told, unbeaten

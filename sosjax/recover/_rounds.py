@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from .._progress import Progress
-from ..fitness._recovery import LARGEST, Recovery
 from ..search._judge import calibrated
 from ..search._problem import Problem
 from ..sets._member import Member
 from ..sets._set_of_sets import SetOfSets
+from ..training._recovery import LARGEST, Recovery
 from ._case import Case
 from ._further import further
 from ._heal import heal

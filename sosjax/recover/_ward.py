@@ -10,11 +10,11 @@ from .._errors import require
 from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..fitness._kernel import Kernel
-from ..fitness._orders import counts as counts
-from ..fitness._orders import orders as orders
-from ..fitness._recovery import Recovery
-from ..fitness._training import Lesson
 from ..search._problem import Problem
+from ..training._orders import counts as counts
+from ..training._orders import orders as orders
+from ..training._recovery import Recovery
+from ..training._trainer import Lesson
 from ._sharpness import sharpness
 
 

@@ -13,13 +13,13 @@ from .._errors import require
 from .._progress import Progress, silent
 from .._tree import named_leaves, with_leaves
 from .._types import Array
-from ..fitness._adaptation import Adaptation
-from ..fitness._orders import counts, orders, steps
-from ..fitness._sandwich import Sandwich
 from ..models._jat import Jat
 from ..space._encoding import Ratios
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
+from ..training._adaptation import Adaptation
+from ..training._orders import counts, orders, steps
+from ..training._sandwich import Sandwich
 from ._asked import check_asked
 from ._judge import share
 from ._problem import Problem

@@ -10,12 +10,12 @@ import numpy as np
 
 from .._errors import require, require_unique
 from ..environments._environment import Environment
-from ..fitness._adaptation import Adaptation
 from ..fitness._compensation import FITS
 from ..models._jat import Jat
 from ..sets._origin import weights_digest
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task, data_of
+from ..training._adaptation import Adaptation
 from ._settings import Settings, recalibrates
 
 LEAST = 2

@@ -6,7 +6,6 @@ from pathlib import Path
 from .._files import require_new
 from .._progress import Progress, silent
 from ..environments._environment import Environment
-from ..fitness._adaptation import Adaptation
 from ..fitness._placement import leads
 from ..models._adapted import JACK_NAME, load_adapted, save_adapted
 from ..models._jat import Jat
@@ -14,6 +13,7 @@ from ..sets._set_of_sets import SetOfSets
 from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
+from ..training._adaptation import Adaptation
 from ._adapt import Adapting
 from ._asked import asked_of, check_asked
 from ._driver import Driver

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 
 from .._types import Array, Float
-from ._batch import TaskBatch
+from ..fitness._batch import TaskBatch
 
 
 def training_loss(

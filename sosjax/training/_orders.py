@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._types import Array
+from ..fitness._batch import TaskBatch
 from ._adaptation import Adaptation
-from ._batch import TaskBatch
 from ._recovery import Recovery
 
 

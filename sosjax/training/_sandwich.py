@@ -13,12 +13,12 @@ import optax
 
 from .._tree import named_leaves, with_leaves
 from .._types import Array, Float, Int, Key
+from ..fitness._batch import TaskBatch
+from ..fitness._kernel import Kernel
+from ..fitness._ridge import RidgeHead
 from ..space._encoding import Ratios
 from ._adaptation import Adaptation
-from ._batch import TaskBatch
-from ._kernel import Kernel
 from ._loss import training_loss
-from ._ridge import RidgeHead
 from ._trainable import trainable
 
 

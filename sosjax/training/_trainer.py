@@ -9,14 +9,14 @@ import optax
 
 from .._tree import named_leaves, with_leaves
 from .._types import Array, Float, Int
+from ..fitness._batch import TaskBatch
+from ..fitness._kernel import Calibrated, Kernel
+from ..fitness._ridge import RidgeHead
 from ..graph._subject import Subject
 from ..space._encoding import Ratios
-from ._batch import TaskBatch
-from ._kernel import Calibrated, Kernel
 from ._loss import training_loss
 from ._low_rank import adapted, factors
 from ._recovery import Recovery
-from ._ridge import RidgeHead
 from ._trainable import trainable
 
 

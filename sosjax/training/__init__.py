@@ -1,0 +1,1 @@
+"""How networks and sub-networks are trained: pure functions, with optax."""
