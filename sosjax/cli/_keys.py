@@ -33,7 +33,8 @@ KEYS = {
     | {"watts": "number", "energy_mj": "number", "price_per_hour": "number", "price": "number"},
     "search": {"objectives": "texts", "strategy": "text", "encoding": "text", "fitness": "text"}
     | {"ranking": "names", "shared_ranking": "truth", "depth": "truth"}
-    | {"population": "whole", "generations": "whole", "images": "whole", "calibration": "whole"}
+    | {"population": "whole", "generations": "whole", "images": "whole", "halving": "wholes"}
+    | {"calibration": "whole"}
     | {"rmp": "number", "directions": "whole", "low": "number", "high": "number"}
     | {"uniform": "whole", "precision": "text", "chunk": "whole", "checkpoint_every": "whole"}
     | {"seed": "whole"},
@@ -105,6 +106,7 @@ _KINDS = {
     "texts": "a list of texts in quotes",
     "names": "a text in quotes or a list of them",
     "numbers": "a list of numbers",
+    "wholes": "a list of whole numbers",
     "section": "a section ([name])",
     "sections": "a list of sections ([[name]])",
 }
@@ -115,7 +117,8 @@ def _require_kind(name: str, value: Any, kind: str, place: str) -> None:
         require(isinstance(value, bool), f"`{name}` must be {_KINDS[kind]}, got {value!r}{place}.")
         return
     single = {"text": str, "whole": int, "number": (int, float), "section": dict}
-    items = {"texts": str, "names": str, "numbers": (int, float), "sections": dict}
+    items = {"texts": str, "names": str, "numbers": (int, float), "wholes": int}
+    items |= {"sections": dict}
     if kind in single or (kind == "names" and isinstance(value, str)):
         kind = "text" if kind == "names" else kind
         good = _is(value, single[kind])

@@ -49,6 +49,11 @@ class TaskBatch(NamedTuple):
         """Return what is one task's, without the leading axis."""
         return jax.tree.map(lambda leaf: leaf[number], self)
 
+    def first(self, count: int) -> "TaskBatch":
+        """Return the first examples of every task; they are a draw as all of them are."""
+        parts = {name: getattr(self, name) for name in ("inputs", "targets", "real", "jack")}
+        return self._replace(**jax.tree.map(lambda leaf: leaf[:, :count], parts))
+
 
 def task_batch(
     splits: Sequence[Split],

@@ -106,7 +106,9 @@ def check_fitness(jat: Jat, tasks: Sequence[Task], settings: Settings) -> None:
         there = len(data.search)
         if data.kind == "classes":
             there = int(np.isin(data.search.labels, task.labels(data)).sum())
-        for name, asked in (("images", settings.images), ("calibration", settings.calibration)):
+        draws = [("images", settings.images), ("calibration", settings.calibration)]
+        draws += [("halving", images) for images in settings.halving[:1]]
+        for name, asked in draws:
             found = min(asked, there)
             require(
                 found >= LEAST * outputs,

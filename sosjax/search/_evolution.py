@@ -15,6 +15,7 @@ from ..fitness._placement import population_mesh, spread
 from ..pareto._indicators import log_hypervolume
 from ..space._encoding import AbstractEncoding
 from ..strategies import AbstractStrategy
+from ..strategies._rank import pareto_order
 from ..strategies._strategy import State
 from ._problem import Problem
 from ._settings import Settings
@@ -121,6 +122,22 @@ class Evolution:
     advance = partial(jax.jit, static_argnums=0)(steps)
     """`steps`, compiled."""
 
+    def judged(self, params: Any, batch: TaskBatch, rankings: list[Array], rows: Array) -> Array:
+        """Judge genotypes [T, N, D] by looks at more and more examples, if that is asked.
+
+        Returns:
+          Their objectives [T, N, K]; infinite for those that do not come to the last look.
+        """
+        shape, tasks = rows.shape[:2], np.arange(len(rows))[:, None]
+        places = jnp.broadcast_to(np.arange(shape[1]), shape)
+        for images in self.settings.halving:
+            seen = self.objectives(params, batch.first(images), rankings, rows)
+            best = jax.vmap(partial(pareto_order, keep=-(-rows.shape[1] // 2)))(seen)
+            rows, places = rows[tasks, best], places[tasks, best]
+        found = self.objectives(params, batch, rankings, rows)
+        nothing = jnp.full((*shape, found.shape[-1]), jnp.inf, found.dtype)
+        return nothing.at[tasks, places].set(found)
+
     def objectives(
         self, params: Any, batch: TaskBatch, rankings: list[Array], rows: Array
     ) -> Array:
@@ -165,7 +182,7 @@ class Evolution:
         first = self._first(sample_key, len(children), state.known)
         children = jnp.where(state.generation == 0, first, children)
         rows = children.reshape(len(self.dense), -1, children.shape[-1])
-        fitness = self.objectives(params, batch, state.rankings, rows).reshape(len(children), -1)
+        fitness = self.judged(params, batch, state.rankings, rows).reshape(len(children), -1)
         memory = jax.lax.cond(
             state.generation == 0,
             lambda: strategy.init(tell_key, children, fitness, numbers),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import final
 
 from .._errors import require, require_known, require_number, require_unique
@@ -46,6 +47,10 @@ class Settings:
       generations: how often children follow the initial population; tasks x population x
         (generations + 1) evaluations in all.
       images: search examples each evaluation looks at, for each task.
+      halving: of `images`, the numbers that children are looked at with before, rising: after each
+        look the better half of a task's children, by front and crowding distance, goes on, and the
+        others are dropped. `(64,)` of 256 asks for 3/4 of the examples. (Successive halving:
+        Jamieson and Talwalkar, 2016, https://arxiv.org/abs/1502.07943.)
       calibration: search examples that the final members are calibrated on, for each task.
       rmp: random mating probability between tasks of `"mo-mfea"`, in [0, 1].
       directions: preference directions of an evosax algorithm, each an instance of its own; they
@@ -79,6 +84,7 @@ class Settings:
     population: int = 40
     generations: int = 20
     images: int = 256
+    halving: Sequence[int] = ()
     calibration: int = 768
     rmp: float = 0.4
     directions: int = 4
@@ -148,6 +154,7 @@ class Settings:
         )
         require_number("search.generations", self.generations, 0, 1e6, whole=True)
         require_number("search.images", self.images, 2, whole=True)
+        self._check_halving()
         require_number("search.calibration", self.calibration, 2, whole=True)
         require_number("search.rmp", self.rmp, 0, 1)
         require_number("search.directions", self.directions, 1, whole=True)
@@ -159,6 +166,21 @@ class Settings:
             require_number("search.chunk", self.chunk, 1, whole=True)
         require_number("search.checkpoint_every", self.checkpoint_every, 1, whole=True)
         require_number("search.seed", self.seed, 0, 2**32 - 1, whole=True)
+
+    def _check_halving(self) -> None:
+        require(
+            isinstance(self.halving, list | tuple),
+            f"`search.halving` must be a list of numbers of examples, got {self.halving!r}.",
+        )
+        for one in self.halving:
+            require_number("search.halving", one, 2, whole=True)
+        looks = [*self.halving, self.images]
+        require(
+            all(one < other for one, other in pairwise(looks)),
+            f"`search.halving` must rise to less than the {self.images} of `search.images`, got "
+            f"{list(self.halving)}.",
+        )
+        object.__setattr__(self, "halving", tuple(self.halving))
 
     def _check_uniform(self) -> None:
         if self.uniform is None:
