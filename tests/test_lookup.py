@@ -16,8 +16,8 @@ from sosjax._tree import named_leaves
 from sosjax.graph._lookup import rows_read, with_fewer_rows
 from sosjax.recover import _heal, _trimmed
 from sosjax.recover._case import Case
+from sosjax.recover._course import course_of
 from sosjax.recover._heal import heal
-from sosjax.recover._ward import ward_of
 from sosjax.search._problem import Problem
 
 WORDS, LENGTH, WIDTH = 60, 5, 6
@@ -128,7 +128,7 @@ def healing():
 def test_what_is_trained_without_rows_that_nobody_reads(parts, monkeypatch):
     problem, cases = healing()
     recovery = Recovery(epochs=4, batch=16, rate=0.03, decay=0.01, parts=parts)
-    rows = _trimmed.trim(tiny().graph, ward_of(problem, recovery)).rows["words"]
+    rows = _trimmed.trim(tiny().graph, course_of(problem, recovery)).rows["words"]
     unread = np.setdiff1d(np.arange(WORDS), rows)
     assert len(unread) >= 20
     trimmed = heal(problem, cases, recovery)

@@ -34,10 +34,11 @@ from sosjax import (
 from sosjax._tree import named_leaves, with_leaves
 from sosjax.recover import _heal, _sharpness
 from sosjax.recover._case import Case
+from sosjax.recover._course import course_of
 from sosjax.recover._heal import heal
-from sosjax.recover._ward import counts, orders, ward_of
 from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
+from sosjax.training._orders import counts, orders
 from sosjax.training._trainer import Lesson, Trainer
 
 RECOVERY = Recovery(epochs=3, batch=16, rate=1e-2, rounds=1, further=3)
@@ -302,10 +303,10 @@ def test_the_jack_teaches_log_odds():
     """By a head in closed form it foretells shares, which would teach that all is nearly equal."""
     tasks = [TASKS[0], replace(TASKS[1], head="new")]
     mixed = Problem(network(), make_data(), tasks, settings_of(found()))
-    batch, ward = mixed.training(None), ward_of(mixed, RECOVERY)
+    batch, course = mixed.training(None), course_of(mixed, RECOVERY)
     said = np.asarray(jax.jit(mixed.kernel.outputs)(network().params, batch))
-    np.testing.assert_allclose(ward.lessons.teacher[0], said[0], atol=1e-4)
-    factors = np.asarray(ward.lessons.teacher[1])[:, 0] / said[1][:, 0]
+    np.testing.assert_allclose(course.lessons.teacher[0], said[0], atol=1e-4)
+    factors = np.asarray(course.lessons.teacher[1])[:, 0] / said[1][:, 0]
     factor = np.median(factors)
     assert factor in _sharpness.SHARPNESS and factor > 1
 

@@ -10,14 +10,15 @@ from problem import TASKS, found, make_data, network
 
 from sosjax import Environment, Recovery, recover
 from sosjax.recover import _rounds
+from sosjax.recover._course import course_of
 from sosjax.recover._forecast import forecast
 from sosjax.recover._foretold import averaged, unseen
 from sosjax.recover._further import further
 from sosjax.recover._rounds import recovered
 from sosjax.recover._seeking import genes_of, ratios_of
-from sosjax.recover._ward import counts, ward_of
 from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
+from sosjax.training._orders import counts
 from sosjax.training._recovery import LARGEST
 
 RECOVERY = Recovery(epochs=1, batch=16, rate=1e-2, rounds=1, further=3)
@@ -29,8 +30,8 @@ def problem():
 
 
 def in_rounds(recovery, sets=None):
-    ward = ward_of(problem(), recovery)
-    return recovered(problem(), found() if sets is None else sets, recovery, ward)
+    course = course_of(problem(), recovery)
+    return recovered(problem(), found() if sets is None else sets, recovery, course)
 
 
 def test_a_task_without_members_leaves_the_others_their_rounds(monkeypatch):

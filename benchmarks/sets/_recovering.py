@@ -10,12 +10,12 @@ import numpy as np
 
 from sosjax import Environment, Member, SetOfSets
 from sosjax.recover._case import Case
+from sosjax.recover._course import course_of
 from sosjax.recover._foretold import averaged
 from sosjax.recover._heal import heal
 from sosjax.recover._kept import digest as kept_digest
 from sosjax.recover._rounds import recovered as recovered_in_rounds
 from sosjax.recover._trial import Trial, by_task, error_on_test
-from sosjax.recover._ward import ward_of
 from sosjax.search._problem import Problem
 
 from ._choice import undominated
@@ -122,9 +122,9 @@ def with_rounds(
     """
     own = [(number, one) for number, task in enumerate(sets.tasks) for one in task.members]
     place = folder / digest(flagship, own, sets.environments)
-    ward = ward_of(tester.problem, flagship.recovery)
+    course = course_of(tester.problem, flagship.recovery)
     trials = recovered_in_rounds(
-        tester.problem, sets, flagship.recovery, ward, place, lambda line: tell(line["event"])
+        tester.problem, sets, flagship.recovery, course, place, lambda line: tell(line["event"])
     )
     expected = averaged(tester.problem, trials, flagship.recovery)
     first, every = [], []

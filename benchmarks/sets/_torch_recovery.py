@@ -12,9 +12,10 @@ import torch  # pyright: ignore[reportMissingImports]
 from sosjax import Member, Recovery
 from sosjax._tree import named_leaves
 from sosjax.recover._case import full_params
+from sosjax.recover._course import Course, course_of
 from sosjax.recover._sharpness import SHARPNESS
-from sosjax.recover._ward import Ward, orders, ward_of
 from sosjax.search._problem import Problem
+from sosjax.training._orders import orders
 
 from ..torch_resnet import TorchResNet, as_torch
 from ._flagship import Flagship
@@ -33,14 +34,14 @@ def add_torch_recovery(
 ) -> None:
     """Recover the members of Torch-Pruning in PyTorch and add them as a method of their own."""
     start = time.perf_counter()
-    ward = ward_of(problem, flagship.recovery)
-    ward = jax.tree.map(np.asarray, ward)
+    course = course_of(problem, flagship.recovery)
+    course = jax.tree.map(np.asarray, course)
     rows: dict[str, list[dict[str, Any]]] = {}
     for number, own in enumerate(picked[THERE]):
         name = problem.tasks[number].name
         known = record["members"][THERE][name]
         rows[name] = [
-            row | recovered(problem, ward, flagship.recovery, number, member)
+            row | recovered(problem, course, flagship.recovery, number, member)
             for row, member in zip(known, own, strict=True)
         ]
         tell(f"{name} recovered in PyTorch")
@@ -51,13 +52,13 @@ def add_torch_recovery(
 
 
 def recovered(
-    problem: Problem, ward: Ward, recovery: Recovery, task: int, member: Member
+    problem: Problem, course: Course, recovery: Recovery, task: int, member: Member
 ) -> dict[str, Any]:
     """Train one member as `sosjax.recover` does.
 
     Args:
       problem: the network and the test examples.
-      ward: examples and the Jack's outputs, as numpy arrays.
+      course: examples and the Jack's outputs, as numpy arrays.
       recovery: how; all parts are trained.
       task: the number of its task.
       member: calibrated, with its head.
@@ -69,11 +70,11 @@ def recovered(
         raise ValueError(f"PyTorch trains all parts here, got {recovery.parts!r}.")
     module = small(problem, member)
     classes = len(member.classes)
-    batch = ward.lessons.task
+    batch = course.lessons.task
     images = as_torch(batch.inputs[task])
     targets = torch.tensor(batch.targets[task][:, :classes])
     teacher = torch.tensor(
-        ward.lessons.teacher[task][:, :classes] if recovery.distillation else 0.0
+        course.lessons.teacher[task][:, :classes] if recovery.distillation else 0.0
     )
     sharpen(module, images[:256], targets[:256])
     first = orders(batch, recovery, 0)
@@ -84,7 +85,7 @@ def recovered(
     pace = recovery.pace(problem.share(task, member.scores.kept))
     rates = pace * np.asarray(schedule(np.arange(steps)))
     optimiser = torch.optim.AdamW(module.parameters(), weight_decay=recovery.decay)
-    best = (error(module, ward.validation, task), 0, error(module, problem.test, task))
+    best = (error(module, course.validation, task), 0, error(module, problem.test, task))
     done = stale = 0
     for epoch in range(1, recovery.epochs + 1):
         for rows in np.asarray(orders(batch, recovery, epoch - 1)[task]):
@@ -95,8 +96,8 @@ def recovered(
             loss(module(images[rows]), targets[rows], said, recovery).backward()
             optimiser.step()
             done += 1
-        calibrate(module, ward.calibration, task)
-        found, stale = error(module, ward.validation, task), stale + 1
+        calibrate(module, course.calibration, task)
+        found, stale = error(module, course.validation, task), stale + 1
         if found < best[0]:
             best, stale = (found, epoch, error(module, problem.test, task)), 0
         if stale >= recovery.patience:

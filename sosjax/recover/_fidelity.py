@@ -27,15 +27,16 @@ from ..sets._origin import check_network
 from ..sets._set_of_sets import SetOfSets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
+from ..training._orders import counts
 from ..training._recovery import Recovery
 from ._agreement import Agreement, agreement, mean_agreement
 from ._case import Case
 from ._correlation import DECADE, FEWEST, levels
+from ._course import course_of
 from ._foretold import unseen
 from ._heal import heal
 from ._sample import key_of, sample, stacked
 from ._trial import Trial, by_task, error_on_test, told
-from ._ward import counts, ward_of
 
 FORMAT = "sosjax-fidelity"
 VERSION = 1
@@ -108,13 +109,13 @@ def fidelity(
     members = _candidates(problem, sets, candidates, seed, tell)
     judged = _judged(problem, members, tell)
     cases = [Case(number, one) for number, own in enumerate(members) for one in own]
-    ward = ward_of(problem, recovery)
+    course = course_of(problem, recovery)
     if run is None and path is not None:
         # Only now: what is refused before leaves no folder behind.
         run = RunFolder.create(path, asked, None)
     tell({"event": f"recovering {len(cases)} candidates"})
     place = None if run is None else run.checkpoints
-    healed = heal(problem, cases, recovery, place, progress, ward)
+    healed = heal(problem, cases, recovery, place, progress, course)
     rows = zip(cases, healed, strict=True)
     trials = [Trial(case.task, case.member, became) for case, became in rows]
     foretold, error, found = unseen(problem, trials), error_on_test(problem), []

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..search._problem import Problem
+from ..training._orders import counts
 from ..training._recovery import Recovery
 from ._forecast import Forecast, forecast
 from ._seeking import traits_of
 from ._trial import Trial, by_task
-from ._ward import counts
 
 FOLDS = 10
 """Those of one fold are foretold from the other nine."""

@@ -16,13 +16,13 @@ from ..search._problem import Problem
 from ..training._orders import orders, steps
 from ..training._recovery import Recovery
 from ..training._trainer import Trainer
-from ._arrival import arrived
 from ._bucket import Bucket, buckets, cropped, placed, widened
+from ._bucket_training import BucketTraining, Patient
 from ._case import Case, Healed
-from ._healing import Healing, Patient
+from ._course import Course, course_of
 from ._kept import digest, load_healed, save_healed
+from ._prepared import prepared
 from ._trimmed import Trimmed, trim
-from ._ward import Ward, ward_of
 from ._workers import side_by_side, workers
 
 SECONDS = 20.0
@@ -35,7 +35,7 @@ def heal(
     recovery: Recovery,
     place: Path | None = None,
     progress: Progress | None = None,
-    ward: Ward | None = None,
+    course: Course | None = None,
 ) -> list[Healed]:
     """Train sub-networks, those of like widths in one program.
 
@@ -45,20 +45,20 @@ def heal(
       recovery: how to train.
       place: a folder to keep checkpoints in.
       progress: as for `recover`.
-      ward: the examples, if they are laid out already.
+      course: the examples, if they are laid out already.
 
     Returns:
       What became of each, in their order.
     """
     recovery = recovery.suited(problem.jat.graph)
-    ward = ward_of(problem, recovery) if ward is None else ward
-    cases, came = arrived(problem, ward, cases)
+    course = course_of(problem, recovery) if course is None else course
+    cases, came = prepared(problem, course, cases)
     found: dict[int, Healed] = {}
-    outputs = ward.lessons.task.valid.shape[1]
-    taken = recovery.epochs * steps(ward.lessons.task, recovery)
+    outputs = course.lessons.task.valid.shape[1]
+    taken = recovery.epochs * steps(course.lessons.task, recovery)
     examples = 3.0 * taken * recovery.batch
     masks = [case.masks for case in cases]
-    trimmed = trim(problem.jat.graph, ward)
+    trimmed = trim(problem.jat.graph, course)
     sorted_in = buckets(
         trimmed.graph, masks, outputs, examples, recovery.together, workers(), taken
     )
@@ -71,7 +71,7 @@ def heal(
         done = None if own_place is None else load_healed(own_place)
         if done is not None:
             return done
-        filled = _Bucketful(problem, ward, recovery, trimmed, bucket, own, before)
+        filled = _Bucketful(problem, course, recovery, trimmed, bucket, own, before)
         return filled.run(own_place, name, tell)
 
     for bucket, healed in zip(sorted_in, side_by_side(run, len(sorted_in), progress), strict=True):
@@ -85,20 +85,20 @@ class _Bucketful:
     def __init__(
         self,
         problem: Problem,
-        ward: Ward,
+        course: Course,
         recovery: Recovery,
         trimmed: Trimmed,
         bucket: Bucket,
         cases: Sequence[Case],
         before: Sequence[tuple[float, float]],
     ) -> None:
-        self.problem, self.ward, self.recovery = problem, ward, recovery
+        self.problem, self.course, self.recovery = problem, course, recovery
         self.trimmed, self.bucket, self.cases = trimmed, bucket, cases
         self.before, self.losses = np.array(before, np.float32).T
-        total = steps(ward.lessons.task, recovery) * recovery.epochs
+        total = steps(course.lessons.task, recovery) * recovery.epochs
         trainer = Trainer(bucket.graph, problem.kind, recovery, total)
-        self.healing = Healing(trainer, recovery.patience, problem.kernel.lanes)
-        head, width = problem.jat.graph.head, ward.lessons.task.valid.shape[1]
+        self.training = BucketTraining(trainer, recovery.patience, problem.kernel.lanes)
+        head, width = problem.jat.graph.head, course.lessons.task.valid.shape[1]
         full = (trimmed.take(case.params(problem.jat)) for case in cases)
         pairs = [
             placed(trimmed.graph, widened(params, head, width), case.masks, wide)
@@ -116,7 +116,7 @@ class _Bucketful:
         start = written = time.monotonic()
         keys = jax.random.key(self.recovery.seed)
         keys = jax.random.split(keys, len(self.cases))
-        first = jax.jit(self.healing.admit)(keys, self.params, self.before, self.losses)
+        first = jax.jit(self.training.admit)(keys, self.params, self.before, self.losses)
         patients, done = first, 0
         if place is not None:
             place.mkdir(parents=True, exist_ok=True)
@@ -125,12 +125,12 @@ class _Bucketful:
                 progress({"event": f"{name}: {warning}", "warning": True})
             if kept is not None:
                 done, patients = int(kept[0]), kept[1]
-        epoch = jax.jit(self.healing.epoch)
+        epoch = jax.jit(self.training.epoch)
         while done < self.recovery.epochs and not self._all_rest(patients):
-            order = orders(self.ward.lessons.task, self.recovery, done)
+            order = orders(self.course.lessons.task, self.recovery, done)
             done += 1
             members = self.there, self.tasks, self.paces
-            patients = epoch(jnp.int32(done), patients, *members, order, self.ward)
+            patients = epoch(jnp.int32(done), patients, *members, order, self.course)
             if place is not None and time.monotonic() - written >= SECONDS:
                 save_checkpoint(place, done, (jnp.int32(done), patients))
                 written = time.monotonic()

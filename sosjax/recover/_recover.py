@@ -17,10 +17,10 @@ from ..sets._store import JSON_NAME, load_sets, save_sets
 from ..tasks._dataset import Dataset
 from ..tasks._task import Task
 from ..training._recovery import Recovery
+from ._course import course_of
 from ._foretold import averaged
 from ._rounds import recovered
 from ._trial import Trial, by_task, error_on_test, told, unbeaten
-from ._ward import ward_of
 
 
 def recover(
@@ -74,12 +74,12 @@ def recover(
         return load_sets(run.path)
     jat = with_latency(jat, sets.environments, settings_of(sets))
     problem = Problem(jat, data, tasks, settings_of(sets))
-    ward = ward_of(problem, recovery)
+    course = course_of(problem, recovery)
     if run is None and path is not None:
         # Only now: what is refused before leaves no folder behind.
         run = RunFolder.create(path, asked, None)
     place = None if run is None else run.checkpoints
-    trials = averaged(problem, recovered(problem, own, recovery, ward, place, progress), recovery)
+    trials = averaged(problem, recovered(problem, own, recovery, course, place, progress), recovery)
     fronts, error = _fronts(problem, trials), error_on_test(problem)
     found = {
         task.name: replace(task, members=told(error, number, fronts[number]))

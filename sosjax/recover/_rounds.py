@@ -9,18 +9,18 @@ from ..sets._member import Member
 from ..sets._set_of_sets import SetOfSets
 from ..training._recovery import LARGEST, Recovery
 from ._case import Case
+from ._course import Course
 from ._further import further
 from ._heal import heal
 from ._sample import rows_of, strewn
 from ._trial import Trial
-from ._ward import Ward
 
 
 def recovered(
     problem: Problem,
     sets: SetOfSets,
     recovery: Recovery,
-    ward: Ward,
+    course: Course,
     place: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Trial]:
@@ -33,7 +33,7 @@ def recovered(
       problem: the network and the examples.
       sets: what was found.
       recovery: how to train, and how many rounds.
-      ward: the examples.
+      course: the examples.
       place: a folder to keep checkpoints in.
       progress: called with `{"event": text}` after each epoch.
     """
@@ -47,7 +47,7 @@ def recovered(
             fresh = further(problem, sets.environments, trials, recovery, number)
         own = None if place is None else place / f"round-{number}"
         cases = [Case(task, member) for task, member in fresh]
-        healed = heal(problem, cases, recovery, own, tell, ward) if cases else []
+        healed = heal(problem, cases, recovery, own, tell, course) if cases else []
         rows = zip(fresh, healed, strict=True)
         trials += [Trial(task, member, became) for (task, member), became in rows]
     return trials

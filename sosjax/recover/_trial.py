@@ -14,8 +14,8 @@ from ..search._judge import share
 from ..search._judge import unbeaten as unbeaten_of
 from ..search._problem import Problem
 from ..sets._member import Member
-from ._arrival import evaluated
 from ._case import Case, Healed
+from ._prepared import evaluated
 
 
 @final

@@ -8,7 +8,7 @@ import numpy as np
 from .._tree import named_leaves, with_leaves
 from ..graph._lookup import rows_read, with_fewer_rows
 from ..graph._subject import Subject
-from ._ward import Ward
+from ._course import Course
 
 LEAST = 0.05
 """Of the whole network's numbers that must go at least: it has to be traced once more."""
@@ -46,14 +46,14 @@ class Trimmed:
         return with_leaves(params, own)
 
 
-def trim(graph: Subject, ward: Ward) -> Trimmed:
+def trim(graph: Subject, course: Course) -> Trimmed:
     """Return the network with the rows that lessons, calibration or validation read.
 
     Args:
       graph: the whole network.
-      ward: the examples.
+      course: the examples.
     """
-    batches = (ward.lessons.task, ward.calibration, ward.validation)
+    batches = (course.lessons.task, course.calibration, course.validation)
     leaves = named_leaves(graph.graph.shapes)
     read = rows_read(graph, *(batch.inputs for batch in batches)).items()
     found = {name: own for name, own in read if len(own) < len(leaves[name])}

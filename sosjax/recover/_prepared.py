@@ -17,12 +17,12 @@ from ..fitness._ridge import RidgeHead
 from ..search._problem import Problem
 from ._bucket import widened
 from ._case import Case
+from ._course import Course
 from ._sharpness import ROWS, sharpness
-from ._ward import Ward
 
 
-def arrived(
-    problem: Problem, ward: Ward, cases: Sequence[Case]
+def prepared(
+    problem: Problem, course: Course, cases: Sequence[Case]
 ) -> tuple[list[Case], list[tuple[float, float]]]:
     """Return sub-networks with heads whose outputs are log odds, and their marks.
 
@@ -31,12 +31,12 @@ def arrived(
 
     Args:
       problem: the network.
-      ward: the examples.
+      course: the examples.
       cases: the sub-networks.
     """
     sharpens = problem.kind == "classes" and problem.jat.graph.head is not None
-    batches = ward.lessons.task, ward.validation
-    outputs = ward.validation.valid.shape[1]
+    batches = course.lessons.task, course.validation
+    outputs = course.validation.valid.shape[1]
     found, marks = [], []
     for case in cases:
         number = jnp.int32(case.task)

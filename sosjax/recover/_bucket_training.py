@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from .._tree import concatenate
 from .._types import Array, Float, Int
 from ..training._trainer import Learner, Trainer
-from ._ward import Ward
+from ._course import Course
 
 
 class Patient(NamedTuple):
@@ -39,7 +39,7 @@ class Patient(NamedTuple):
 
 @final
 @dataclass(frozen=True)
-class Healing:
+class BucketTraining:
     """Trains the members of one bucket.
 
     Attributes:
@@ -70,12 +70,12 @@ class Healing:
         tasks: Int[Array, " M"],
         paces: Float[Array, " M"],
         orders: Int[Array, "T N B"],
-        ward: Ward,
+        course: Course,
     ) -> Patient:
         """Train members that are not at rest for one epoch."""
 
         def treated(patient: Patient, there: Any, task: Array, pace: Array) -> Patient:
-            lesson, calibration, validation = jax.tree.map(lambda leaf: leaf[task], ward)
+            lesson, calibration, validation = jax.tree.map(lambda leaf: leaf[task], course)
             order = orders[task]
             learner, costs = self.trainer.study(patient.learner, there, lesson, order, pace)
             weights = self.trainer.weights(learner, there)

@@ -11,14 +11,13 @@ from .._types import Array
 from ..fitness._batch import TaskBatch
 from ..fitness._kernel import Kernel
 from ..search._problem import Problem
-from ..training._orders import counts as counts
-from ..training._orders import orders as orders
+from ..training._orders import counts
 from ..training._recovery import Recovery
 from ..training._trainer import Lesson
 from ._sharpness import sharpness
 
 
-class Ward(NamedTuple):
+class Course(NamedTuple):
     """What all members of a front are trained and judged on, by task.
 
     Attributes:
@@ -32,7 +31,7 @@ class Ward(NamedTuple):
     validation: TaskBatch
 
 
-def ward_of(problem: Problem, recovery: Recovery) -> Ward:
+def course_of(problem: Problem, recovery: Recovery) -> Course:
     """Gather the examples and ask the Jack about them.
 
     Raises:
@@ -53,7 +52,7 @@ def ward_of(problem: Problem, recovery: Recovery) -> Ward:
     # What a fitness knows beyond the examples is none of a member's that has its own weights.
     bare = {"solved": None, "penalty": None, "known": None, "jack": None}
     batch, calibration, validation = (part._replace(**bare) for part in parts)
-    return Ward(Lesson(batch, teacher), calibration, validation)
+    return Course(Lesson(batch, teacher), calibration, validation)
 
 
 @partial(jax.jit, static_argnums=0)
