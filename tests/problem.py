@@ -157,3 +157,23 @@ def _bits(member):
         name: (np.asarray(array).dtype, np.shape(array), np.asarray(array).tobytes())
         for name, array in arrays.items()
     }
+
+
+def smallest():
+    return found().tasks[0].members[0]
+
+
+def inputs(count=4, seed=0):
+    return np.random.default_rng(seed).random((count, *SHAPE), np.float32)
+
+
+@cache
+def masked_logits(jat):
+    return jax.jit(jat.graph.logits)
+
+
+def full_params(jat, member):
+    """Return the whole network's parameters with the member's own statistics and head."""
+    head = jat.graph.head
+    leaves = member.leaves(named_leaves(jat.params), head)
+    return with_leaves(jat.params, leaves)

@@ -7,16 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from evosax.algorithms import algorithms
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sosjax._errors import InputError
-from sosjax.pareto._dominance import fronts
 from sosjax.pareto._hypervolume import hypervolume
-from sosjax.strategies._archive import best_distinct, fingerprint, repeated
 from sosjax.strategies._decomposition import Decomposition
 from sosjax.strategies._evosax import BOX, REFUSED, ran_away
-from sosjax.strategies._scalarisation import View, all_finite, corners, simplex_directions
 from sosjax.strategies._subproblem import Subproblem
 
 GENES, TASKS, DIRECTIONS, SHARE, GENERATIONS = 8, 2, 2, 8, 12
@@ -384,92 +379,3 @@ def test_rows_and_costs_of_another_number_are_refused():
     with pytest.raises(InputError) as caught:
         strategy.init(key, genes[:6], jnp.zeros((SIZE, 2)), params)
     assert str(caught.value) == "`population` must have 32 rows, got 6."
-
-
-@pytest.mark.parametrize(("objectives", "count"), [(1, 1), (2, 1), (2, 7), (3, 6), (3, 8), (4, 5)])
-def test_directions_are_spread_over_the_simplex(objectives, count):
-    towards = simplex_directions(objectives, count)
-    assert towards.shape == (count, objectives)
-    assert (towards >= 0).all() and len(np.unique(towards, axis=0)) == count
-    np.testing.assert_allclose(towards.sum(1), 1)
-    if count >= objectives > 1:
-        assert (towards.max(1) == 1).sum() == objectives  # all corners are there
-
-
-COSTS = st.lists(
-    st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0, np.nan, np.inf]), min_size=2, max_size=2),
-    min_size=2,
-    max_size=8,
-)
-
-
-@given(COSTS, st.floats(0, 1))
-def test_a_dominating_row_has_the_smaller_number(rows, share):
-    costs = np.array(rows, np.float32)
-    view = View(jnp.array([share, 1 - share]), jnp.array([-0.5, 0.5]), jnp.array([1.0, 1.5]))
-    numbers = np.asarray(view(jnp.asarray(costs)))
-    finite = np.isfinite(costs).all(1)
-    assert (np.isfinite(numbers) == finite).all()
-    better = (costs[:, None] <= costs).all(-1) & (costs[:, None] < costs).any(-1)
-    better &= finite[:, None] & finite
-    assert (numbers[:, None] < numbers)[better].all()
-
-
-def test_each_direction_is_best_served_where_its_ray_meets_the_front():
-    first = np.linspace(0, 1, 101, dtype=np.float32)
-    front = np.stack([10 * first, 1 - first], -1)  # a straight front, in different units
-    for direction in simplex_directions(2, 5)[1:-1]:
-        view = View(jnp.asarray(direction, jnp.float32), jnp.zeros(2), jnp.array([10.0, 1.0]))
-        best = front[np.asarray(view(jnp.asarray(front))).argmin()]
-        np.testing.assert_allclose(best / [10, 1], direction, atol=0.011)
-
-
-@pytest.mark.parametrize(
-    ("costs", "ideal", "nadir"),
-    [
-        ([[0, 3], [2, 1], [2, 3]], [0, 1], [2, 3]),
-        ([[0, 0], [4, 2], [3, 5]], [0, 0], [4, 5]),  # a front of one point
-        ([[np.nan, 0], [1, np.inf]], [0, 0], [1, 1]),
-        ([[np.nan, -9], [1, 2], [-np.inf, 0]], [1, 2], [1, 2]),
-    ],
-)
-def test_ideal_and_nadir_are_the_corners_of_the_first_front(costs, ideal, nadir):
-    costs = jnp.asarray(costs, jnp.float32)
-    found = corners(costs, fronts(costs))
-    np.testing.assert_array_equal(found, [ideal, nadir])
-
-
-def test_a_number_that_is_not_finite_becomes_one_worse_than_the_worst():
-    numbers = jnp.array([0.5, jnp.nan, 2.0, jnp.inf, -jnp.inf])
-    np.testing.assert_array_equal(all_finite(numbers), [0.5, 3, 2, 3, 3])
-    np.testing.assert_array_equal(all_finite(jnp.full(2, jnp.nan)), [1, 1])
-
-
-ROWS = st.lists(
-    st.tuples(st.sampled_from([0.0, -0.0, 0.5, 1.0]), st.sampled_from([0.0, 1.0])),
-    min_size=8,
-    max_size=8,
-)
-
-
-@given(ROWS)
-def test_repeated_rows_are_those_equal_to_an_earlier_one(rows):
-    expected = [row in rows[:index] for index, row in enumerate(rows)]
-    assert np.asarray(repeated(jnp.array(rows))).tolist() == expected
-
-
-def test_fingerprints_of_bits_differ():
-    bits = (np.arange(2**12)[:, None] >> np.arange(12)) & 1
-    prints = np.asarray(fingerprint(jnp.asarray(bits, jnp.float32), 12345))
-    assert len(np.unique(prints)) > 2**12 - 10
-
-
-def test_the_best_rows_come_first_twins_late_and_failures_last():
-    rows = jnp.arange(7.0)[:, None] * jnp.array([1.0, 0.0]) + jnp.array([0.0, 1.0])
-    rows = rows.at[3].set(rows[0])
-    costs = jnp.array([[0, 3], [3, 0], [1, 1], [0, 3], [jnp.nan, 0], [4, 4], [1.5, 0.5]])
-    kept, found, front = best_distinct(rows, costs, 7)
-    np.testing.assert_array_equal(kept[:, 0], [0, 1, 2, 6, 5, 0, 4])
-    assert front[:5].tolist() == [0, 0, 0, 0, 1]
-    np.testing.assert_array_equal(found[-1], [np.inf, np.inf])
-    assert np.isfinite(np.asarray(found)[:-1]).all()
