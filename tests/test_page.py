@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from test_report import NASTY, folder, journal, member, sets, write
+from reported import NASTY, journal, made_folder, member, sets, write
 
 from sosjax import Environment
 from sosjax.report import report
@@ -15,8 +15,12 @@ from sosjax.sets._selection import nearest, verdicts
 from sosjax.sets._store import load_scores
 
 pytestmark = pytest.mark.browser
-__all__ = ["folder"]  # the fixture
 WIDTHS = (390, 1440)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return made_folder(tmp_path / "first")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The report reads files and nothing else: numbers, names, refusals."""
 
-import copy
 import hashlib
 import json
 import re
@@ -8,120 +7,22 @@ import subprocess
 import sys
 from base64 import b64encode
 from html import escape
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from reported import NASTY, embedded, made_folder, member, printed, sets, write
 
 import sosjax._errors
 from sosjax._errors import InputError
 from sosjax.environments._environment import Environment
-from sosjax.report import read_folder, report, table, write_page
-from sosjax.report._axis import error_axis, log_axis
-from sosjax.report._number import brief, part, short
+from sosjax.report import read_folder, report, table
 from sosjax.report._page import SCRIPTS
-from sosjax.report._result import Jack, Member, Task, limits_of, select, shortfall
-
-NASTY = "</script><script>alert(1)</script>\"'&<!-- [bold red]../x"
-
-
-def member(kept, parameters, errors):
-    search, validation, test = errors
-    return {
-        "kept": kept,
-        "parameters": parameters,
-        "bytes": 4 * parameters + 100,
-        "flops": 50 * parameters,
-        "search_error": search,
-        "validation_error": validation,
-        "test_error": test,
-    }
-
-
-def sets():
-    """Return a small `sets.json`: two tasks, three environments, one of which nothing fits."""
-    task = {
-        "name": "tops",
-        "classes": ["Shirt", "Coat"],
-        "jack": {
-            "parameters": 9000,
-            "bytes": 36100,
-            "flops": 450_000,
-            "validation_error": 0.125,
-            "test_error": 0.1305,
-        },
-        "members": [
-            member([2, 3], 1000, (0.3, 0.31, 0.3215)),
-            member([4, 5], 2500, (0.2, 0.21, 0.2245)),
-            member([8, 9], 5001, (0.15, 0.16, 0.1575)),
-        ],
-        "uniform": [member([4, 8], 3000, (0.4, 0.41, 0.4325))],
-    }
-    return {
-        "format": "sosjax-sets",
-        "version": 1,
-        "network": {
-            "name": "small",
-            "architecture": None,
-            "groups": [{"name": "trunk0", "size": 8}, {"name": "trunk1", "size": 16}],
-            "parameters": 9000,
-            "bytes": 36100,
-            "flops": 450_000,
-        },
-        "data": {
-            "name": "Fashion",
-            "classes": ["Shirt", "Coat", "Bag"],
-            "sizes": {"search": 800, "validation": 200, "test": 201},
-        },
-        "objectives": ["error", "parameters"],
-        "seed": 7,
-        "encoding": "ratios",
-        "strategy": "mo-mfea",
-        "fitness": "recalibrated",
-        "environments": [
-            {"name": "watch", "limits": {"bytes": 12_000}},
-            {"name": "phone", "limits": {"parameters": 6000, "flops": 300_000}},
-            {"name": "chip", "limits": {"parameters": 900}},
-        ],
-        "tasks": [task, {**copy.deepcopy(task), "name": "bags"}],
-    }
-
-
-def journal():
-    lines = [
-        {"generation": 0, "evaluations": 80, "hypervolume": {"tops": 0.5, "bags": 0.4}},
-        {"event": "checkpoint"},
-        {"generation": 2, "evaluations": 240, "hypervolume": {"tops": 0.1}, "seconds": 3.2},
-        {"generation": 2, "evaluations": 240, "hypervolume": {"tops": 0.625}, "seconds": 3.2},
-    ]
-    return "".join(json.dumps(line) + "\n" for line in lines)
+from sosjax.report._result import select
 
 
 @pytest.fixture
 def folder(tmp_path):
-    run = tmp_path / "first"
-    run.mkdir()
-    write(run, sets())
-    (run / "journal.jsonl").write_text(journal() + '{"generation": 4, "hyperv')
-    notes = {"format": "sosjax-run", "version": 1, "sosjax": "0.1.0", "versions": {"jax": "9.8.7"}}
-    (run / "run.json").write_text(json.dumps(notes))
-    return run
-
-
-def write(run, content):
-    (run / "sets.json").write_text(json.dumps(content))
-
-
-def printed(run, width=80):
-    file = StringIO()
-    Console(file=file, width=width).print(table(run))
-    return file.getvalue()
-
-
-def embedded(page):
-    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    return json.loads(text.group(1))
+    return made_folder(tmp_path / "first")
 
 
 def test_page_numbers_are_those_of_the_file(folder):
@@ -396,205 +297,14 @@ def test_no_environments_no_members_no_journal(folder):
     assert "nothing fits: the set is empty" in printed(folder)
 
 
-def test_selection_is_by_validation_error_then_parameters():
-    def one(parameters, validation, test=0.5):
-        return Member((), parameters, 10 * parameters, parameters, 0.0, validation, test)
-
-    members = (one(1, 0.4), one(3, 0.2, 0.0), one(2, 0.2), one(4, 0.3, 0.0), one(5, 0.1))
-    task = Task("a", (), Jack(1, 1, 1, 0.0, 0.0), members, ())
-    assert select(task, Environment("a", parameters=4)) is members[2]
-    assert select(task, Environment("a", parameters=5)) is members[4]
-    assert select(task, Environment("a", parameters=5, bytes=10)) is members[0]
-    assert select(task, Environment("a", bytes=9)) is None
-    assert "the nearest, a/0, needs 10 bytes, 1 (11 %) over 9" in shortfall(
-        task, Environment("a", bytes=9)
-    )
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "text"),
-    [
-        (("format",), "other", "`format` in {} must be 'sosjax-sets', got 'other'."),
-        (("version",), 3, "`version` in {} must be 1 or 2, got 3."),
-        (("version",), True, "`version` in {} must be 1 or 2, got True."),
-        (("tasks",), {}, "`tasks` in {} must be a list, got {{}}."),
-        (("tasks", 0), 3, "`tasks[0]` in {} must be a JSON object, got 3."),
-        (
-            ("tasks", 1, "members", 2, "test_error"),
-            1.5,
-            "`tasks[1].members[2].test_error` in {} must be a number from 0 to 1, got 1.5.",
-        ),
-        (
-            ("tasks", 0, "members", 0, "validation_error"),
-            float("nan"),
-            "`tasks[0].members[0].validation_error` in {} must be a number from 0 to 1, got nan.",
-        ),
-        (
-            ("tasks", 0, "jack", "bytes"),
-            -1,
-            "`tasks[0].jack.bytes` in {} must be a whole number of at least 0, got -1.",
-        ),
-        (
-            ("tasks", 0, "jack", "flops"),
-            10**400,
-            "`tasks[0].jack.flops` in {} must be a whole number of at least 0, got int.",
-        ),
-        (
-            ("tasks", 0, "members", 0, "kept"),
-            [9, 3],
-            (
-                "`tasks[0].members[0].kept` in {} must give at most the size of each of the "
-                "2 groups, got [9, 3]."
-            ),
-        ),
-        (
-            ("tasks", 0, "members", 0, "kept"),
-            [3],
-            (
-                "`tasks[0].members[0].kept` in {} must give at most the size of each of the "
-                "2 groups, got [3]."
-            ),
-        ),
-        (
-            ("tasks", 0, "name"),
-            "a\x1bb",
-            "`tasks[0].name` in {} must be a printable name of 1 to 200 characters, got 'a\\x1bb'.",
-        ),
-        (("tasks", 0, "name"), "bags", "`tasks.name` must have different names, got twice: bags."),
-        (
-            ("environments", 0, "limits"),
-            {"watts": 3},
-            (
-                "`environments[0].limits` in {} must limit one or more of parameters, bytes, "
-                "flops, latency_ms, peak_memory, energy_mj, price, got {{'watts': 3}}."
-            ),
-        ),
-    ],
-)
-def test_wrong_content_is_refused(folder, path, value, text):
-    content = sets()
-    place = content
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    write(folder, content)
-    with pytest.raises(InputError) as refusal:
-        report(folder)
-    assert str(refusal.value) == text.format(folder / "sets.json")
-    assert not (folder / "report.html").exists()
-
-
 def test_sets_of_both_versions_are_shown(folder):
     write(folder, sets() | {"version": 2})
     assert "22.45 %" in report(folder).read_text()
 
 
-def test_missing_field_is_named(folder):
-    content = sets()
-    del content["tasks"][1]["jack"]["test_error"]
-    write(folder, content)
-    with pytest.raises(InputError) as refusal:
-        table(folder)
-    place = folder / "sets.json"
-    assert (
-        str(refusal.value) == f"`tasks[1].jack.test_error` must be in {place}, got no such field."
-    )
-
-
-def test_missing_and_damaged_sets_are_refused(folder, tmp_path):
-    with pytest.raises(InputError, match=r"^`folder` must be a run folder, got no folder at "):
-        report(tmp_path / "nowhere")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"sets\.json must be a file, got none there\.$"):
-        table(tmp_path / "empty")
-    page = report(folder).read_bytes()
-    whole = (folder / "sets.json").read_bytes()
-    for damaged in (whole[:-9], b"", b"\xff\xfe\x00", b"[1]"):
-        (folder / "sets.json").write_bytes(damaged)
-        with pytest.raises(InputError, match=r"sets\.json must "):
-            report(folder)
-    assert (folder / "report.html").read_bytes() == page
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "said"),
-    [
-        (
-            "journal.jsonl",
-            '{"generation": 1\n{"generation"\n' + journal(),
-            r"`line 1` in .*jour.* must hold JSON, got a .*\. So is 1 line more\.$",
-        ),
-        (
-            "journal.jsonl",
-            '{"generation": -1, "hypervolume": {}}\n' + journal(),
-            r"`line 1\.generation` in .* must be a whole number",
-        ),
-        (
-            "run.json",
-            '{"format": "sosjax-run", "version": 9}',
-            r"`version` in .*run\.json must be 1, got 9\.$",
-        ),
-        ("sets.safetensors", "no arrays", r"sets\.safetensors must be a whole safetensors file"),
-    ],
-)
-def test_what_else_is_damaged_is_left_out_and_told(folder, name, text, said):
-    (folder / name).write_text(text)
-    (problem,) = read_folder(folder).problems
-    assert re.search(said, problem)
-    page = report(folder).read_text()
-    assert escape(problem) in page and "22.45 %" in page
-    assert ("0.625" in page) and ("9.8.7" in page) == (name != "run.json")
-    assert "Not shown: " in printed(folder, 400)
-
-
-def test_a_run_that_is_not_finished_shows_its_search(folder):
-    (folder / "sets.json").unlink()
-    page = report(folder).read_text()
-    assert "no sets yet; continue it with: sosjax resume " in page
-    assert "<b>0.625</b>" in page and "9.8.7" not in page and "The fronts" not in page
-    assert embedded(page)["tasks"] == [] and len(embedded(page)["hypervolume"]) == 2
-    assert "Nothing to select: the run is not finished." in printed(folder, 400)
-    (folder / "journal.jsonl").unlink()
-    with pytest.raises(InputError, match=r"sets\.json must be a file, got none there\.$"):
-        report(folder)
-
-
-def test_a_file_of_the_name_that_is_no_report_stays(folder):
-    (folder / "report.html").write_text("<title>mine</title>")
-    with pytest.raises(InputError, match=r"report\.html must be a report or not be there, got "):
-        report(folder)
-    assert (folder / "report.html").read_text() == "<title>mine</title>"
-    (folder / "report.html").write_text("<!doctype html><title>x - Set of Sets</title>")
-    assert write_page(read_folder(folder)).stat().st_size > 1000
-
-
 def test_journal_keeps_the_last_line_of_a_generation(folder):
     lines = read_folder(folder).journal
     assert [(one.generation, one.hypervolume["tops"]) for one in lines] == [(0, 0.5), (2, 0.625)]
-
-
-def test_numbers_in_words():
-    texts = [short(value) for value in (0, 7, 999, 999.9, 1000, 12_431, 999_960, 5_104_000)]
-    assert texts == ["0", "7", "999", "1.00 k", "1.00 k", "12.4 k", "1.00 M", "5.10 M"]
-    assert [short(48_100, "bytes"), short(12, "bytes")] == ["48.1 kB", "12 B"]
-    assert [brief(16_000, "bytes"), brief(12_345), brief(1.5e6)] == ["16 kB", "12.345 k", "1.5 M"]
-    assert [part(1, 3), part(1, 300), part(1, 0)] == ["33 %", "0.3 %", "-"]
-    assert limits_of(Environment("a", bytes=16_000, flops=1e6)) == "up to 16 kB, 1 M FLOPs"
-
-
-@pytest.mark.parametrize("points", [[1], [0, 3], [900, 1000], [52_000, 97_000], [10, 10**9]])
-def test_axes_hold_their_points_and_have_labels(points):
-    axis = log_axis(points)
-    assert all(0 <= axis.at(point) < 100 for point in points)
-    assert 2 <= sum(bool(label) for _, label in axis.ticks("bytes")) <= 12
-
-
-@pytest.mark.parametrize("errors", [[0.0], [1.0], [0.1, 0.1001], [0.02, 0.9]])
-def test_error_axis_holds_its_points(errors):
-    axis = error_axis(errors, top=10, height=100)
-    assert all(10 <= axis.at(error) <= 110 for error in errors)
-    labels = [label for _, label in axis.ticks()]
-    assert 2 <= len(set(labels)) == len(labels) <= 9
 
 
 def test_the_report_needs_no_jax():

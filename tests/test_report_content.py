@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_report import NASTY, embedded, folder, member, sets, write
+from reported import NASTY, embedded, made_folder, member, sets, write
 
 from sosjax._errors import InputError
 from sosjax.cli import main
@@ -20,7 +20,10 @@ from sosjax.report import figures, read_folder, report, summary
 from sosjax.report._content import content
 from sosjax.sets._store import load_scores
 
-__all__ = ["folder"]  # the fixture
+
+@pytest.fixture
+def folder(tmp_path):
+    return made_folder(tmp_path / "first")
 
 
 class Phone:

@@ -6,8 +6,8 @@ import re
 from io import StringIO
 
 import pytest
+from reported import NASTY, sets
 from rich.console import Console
-from test_report import NASTY, sets
 
 from sosjax._errors import InputError
 from sosjax.report import fidelity_report, fidelity_table, report
