@@ -145,6 +145,8 @@ def sentence(text, folder):
         ("[[tasks]]\nname = 'b'\nclass = ['Bag']", "number 2"),
         ("[[tasks]]\nname = 'b'\nclass = ['Bag']", "(did you mean `tasks.classes`?)"),
         ("[search]\nzzzzz = 2", "must be one of objectives, strategy, encoding"),
+        ("[search]\nhalving = 64", "`search.halving` must be a list of whole numbers, got 64."),
+        ("[search]\nhalving = [64.5]", "must be a list of whole numbers, got [64.5]."),
         ("[search]\npopulation = '40'", "`search.population` must be a whole number, got '40'."),
         ("[search]\npopulation = 40.0", "`search.population` must be a whole number, got 40.0."),
         ("[search]\npopulation = true", "`search.population` must be a whole number, got True."),

@@ -10,18 +10,19 @@ import pytest
 from problem import SETTINGS, TASKS, contents, make_data, perceptron
 
 from sosjax import InputError, Settings, resume, search
+from sosjax.recover._fidelity import judges_of
 from sosjax.search._evolution import Evolution
 from sosjax.search._problem import Problem
 
 CHILDREN = 12
 
 
-def judged(halving, change=lambda batch: batch):
+def judged(halving, change=lambda batch: batch, **more):
     """Return objectives [T, N, K] under successive halving, and those of a single look.
 
     A single look is at any number of the first examples.
     """
-    settings = replace(SETTINGS, population=CHILDREN, halving=halving)
+    settings = replace(SETTINGS, population=CHILDREN, halving=halving, **more)
     problem = Problem(perceptron(), make_data(), TASKS, settings)
     evolution, batch = Evolution.of(problem), change(problem.search)
     key, shape = jax.random.key(1), (len(TASKS), CHILDREN, problem.encoding.dimensions)
@@ -30,8 +31,8 @@ def judged(halving, change=lambda batch: batch):
     single = replace(evolution, settings=replace(evolution.settings, halving=()))
 
     def look(count):
-        names = ["inputs", "targets"] + ["real"] * (batch.real is not None)
-        first = {name: getattr(batch, name)[:, :count] for name in names}
+        parts = {name: getattr(batch, name) for name in ("inputs", "targets", "real", "jack")}
+        first = {name: leaf[:, :count] for name, leaf in parts.items() if leaf is not None}
         return np.asarray(single.judged(asked[0], batch._replace(**first), *asked[2:]))
 
     return np.asarray(jax.jit(evolution.judged)(*asked)), look
@@ -43,6 +44,14 @@ def test_those_that_come_to_the_last_look_are_judged_on_all_examples(halving, le
     finite = np.isfinite(found).all(-1)
     assert (finite.sum(1) == left).all() and np.isinf(found[~finite]).all()
     np.testing.assert_allclose(found[finite], look(SETTINGS.images)[finite], atol=1e-6)
+
+
+def test_a_look_compares_with_what_the_jack_says_of_the_same_examples():
+    found, look = judged((12,), objectives=("error", "divergence", "flops"))
+    finite = np.isfinite(found).all(-1)
+    assert (finite.sum(1) == 6).all() and (found[finite][:, 1] > 0).any()
+    np.testing.assert_allclose(found[finite], look(SETTINGS.images)[finite], atol=1e-6)
+    assert not np.allclose(look(12)[finite], found[finite], atol=1e-3)
 
 
 def test_no_child_goes_on_in_the_place_of_one_that_dominates_it():
@@ -92,6 +101,10 @@ def test_a_search_resumes_to_the_same_result(tmp_path):
     ("halving", "sentence"),
     [
         (
+            (2, 4, 8, 16, 32, 64),
+            "`search.halving` must leave two of `search.population` 40, got 6 looks that halve it.",
+        ),
+        (
             range(64, 65),
             "`search.halving` must be a list of numbers of examples, got range(64, 65).",
         ),
@@ -110,6 +123,30 @@ def test_looks_that_do_not_grow_are_refused(halving, sentence):
     with pytest.raises(InputError) as caught:
         Settings(halving=halving)
     assert str(caught.value) == sentence
+
+
+def test_evosax_algorithms_rank_their_own_rows():
+    with pytest.raises(InputError) as caught:
+        Settings(strategy="SNES", halving=(64,))
+    assert str(caught.value) == (
+        "`search.halving` must be empty with an evosax algorithm, which ranks the rows of each "
+        "direction itself, got [64] with 'SNES'."
+    )
+
+
+@pytest.mark.parametrize("fitness", ["raw", "recalibrated"])
+def test_a_look_at_all_there_is_is_refused(fitness):
+    settings = replace(SETTINGS, fitness=fitness, images=500, halving=(16, 300))
+    with pytest.raises(InputError) as caught:
+        search(perceptron(), make_data(), TASKS, (), settings)
+    assert str(caught.value) == (
+        "`search.halving` must be less than the 60 search examples of 'legs', got [16, 300]."
+    )
+
+
+def test_fidelity_looks_once():
+    settings = replace(SETTINGS, fitness="raw", halving=(5,))
+    assert all(own.halving == () for own, _ in judges_of(settings).values())
 
 
 def test_a_look_too_short_for_a_head_is_refused():

@@ -114,7 +114,7 @@ def make_split(part, count):
 
 
 @cache
-def healing():
+def problem_and_cases():
     """Return a network, its members as they were found, and what they are trained on."""
     data = Dataset("words", tuple("abcd"), *map(make_split, range(3), (160, 80, 80)))
     tasks = (Task("all", tuple("abcd")), Task("some", tuple("bcd")))
@@ -126,7 +126,7 @@ def healing():
 
 @pytest.mark.parametrize("parts", ["all", "norms", "low-rank"])
 def test_what_is_trained_without_rows_that_nobody_reads(parts, monkeypatch):
-    problem, cases = healing()
+    problem, cases = problem_and_cases()
     recovery = Recovery(epochs=4, batch=16, rate=0.03, decay=0.01, parts=parts)
     rows = _trimmed.trim(tiny().graph, course_of(problem, recovery)).rows["words"]
     unread = np.setdiff1d(np.arange(WORDS), rows)
@@ -149,7 +149,7 @@ def test_what_is_trained_without_rows_that_nobody_reads(parts, monkeypatch):
 
 
 def test_a_trimmed_recovery_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
-    problem, cases = healing()
+    problem, cases = problem_and_cases()
     recovery = Recovery(epochs=3, batch=16, rate=0.03)
     monkeypatch.setattr(_heal, "SECONDS", 0.0)
 

@@ -45,8 +45,8 @@ VARIANTS = {
     "an evosax algorithm": {"strategy": "SNES", "directions": 2},
     "mo-mfea-ii, bits": {"strategy": "mo-mfea-ii", "encoding": "bits", "uniform": 0},
     "random, raw": {"strategy": "random", "fitness": "raw"},
-    "mo-mfea, halving": {"halving": (16, 32)},
-    "an evosax algorithm, halving": {"strategy": "SNES", "directions": 2, "halving": [16]},
+    "mo-mfea, halving": {"halving": (12, 24), "population": 8},
+    "adaptive-de, halving": {"strategy": "adaptive-de", "halving": [12], "generations": 0},
     "random, halving": {"strategy": "random", "halving": (16,)},
     "bits, three objectives": {
         "encoding": "bits",

@@ -50,7 +50,7 @@ class TaskBatch(NamedTuple):
         return jax.tree.map(lambda leaf: leaf[number], self)
 
     def first(self, count: int) -> "TaskBatch":
-        """Return the first examples of every task; they are a draw as all of them are."""
+        """Return the first examples of every task, in which rare classes may be lacking."""
         parts = {name: getattr(self, name) for name in ("inputs", "targets", "real", "jack")}
         return self._replace(**jax.tree.map(lambda leaf: leaf[:, :count], parts))
 

@@ -152,6 +152,7 @@ def judges_of(settings: Settings) -> dict[str, tuple[Settings, int]]:
       The settings of a search that judges so, and whether its error (0) or its divergence (1) is
       what the judge says.
     """
+    settings = replace(settings, halving=())  # candidates are looked at once
     modes = {mode: (replace(settings, fitness=mode), 0) for mode in MODES}
     costs = [name for name in settings.objectives if name not in JUDGEMENTS]
     return modes | {"divergence": (replace(settings, objectives=(*JUDGEMENTS, *costs)), 1)}

@@ -99,13 +99,15 @@ def check_fitness(jat: Jat, tasks: Sequence[Task], settings: Settings) -> None:
         'to fit, got one with neither: on it this is "raw".',
     )
     for task in tasks:
-        data, outputs = data_of(task), len(task.classes)
+        data, outputs, there = data_of(task), len(task.classes), _examples(task)
+        require(
+            all(images < there for images in settings.halving),
+            f"`search.halving` must be less than the {there} search examples of {task.name!r}, got "
+            f"{list(settings.halving)}.",
+        )
         fitted = settings.fitness != "raw" or not jat.own_head or task.head == "new"
         if data.kind == "tokens" or not fitted:
             continue
-        there = len(data.search)
-        if data.kind == "classes":
-            there = int(np.isin(data.search.labels, task.labels(data)).sum())
         draws = [("images", settings.images), ("calibration", settings.calibration)]
         draws += [("halving", images) for images in settings.halving[:1]]
         for name, asked in draws:
@@ -115,6 +117,14 @@ def check_fitness(jat: Jat, tasks: Sequence[Task], settings: Settings) -> None:
                 f"`search.{name}` must be at least {LEAST * outputs} for a head in closed form, "
                 f"{LEAST} for each of the {outputs} outputs of {task.name!r}, got {found}.",
             )
+
+
+def _examples(task: Task) -> int:
+    """Return how many search examples a task has."""
+    data = data_of(task)
+    if data.kind != "classes":
+        return len(data.search)
+    return int(np.isin(data.search.labels, task.labels(data)).sum())
 
 
 def _check_task(jat: Jat, task: Task) -> None:

@@ -29,7 +29,8 @@ def fitted(evolution: Evolution, *arguments: Any) -> Evolution:
     if evolution.settings.chunk is not None:
         return _with(evolution, evolution.settings.chunk)
     kernel, batch, free = evolution.kernel, arguments[1], _free()
-    rows = -(-evolution.settings.population // population_mesh().size)
+    last = -(-evolution.settings.population // 2 ** len(evolution.settings.halving))
+    rows = -(-last // population_mesh().size)
     examples = batch.inputs.shape[1]
     if kernel.mode == "raw" or not kernel.graph.statistics:
         examples = min(examples, kernel.side_by_side)

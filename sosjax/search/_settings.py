@@ -45,12 +45,13 @@ class Settings:
         has such weights, else `"recalibrated"` where it has moments or a head to estimate.
       population: individuals for each task; even.
       generations: how often children follow the initial population; tasks x population x
-        (generations + 1) evaluations in all.
+        (generations + 1) sub-networks are judged in all.
       images: search examples each evaluation looks at, for each task.
       halving: of `images`, the numbers that children are looked at with before, rising: after each
         look the better half of a task's children, by front and crowding distance, goes on, and the
-        others are dropped. `(64,)` of 256 asks for 3/4 of the examples. (Successive halving:
-        Jamieson and Talwalkar, 2016, https://arxiv.org/abs/1502.07943.)
+        others have infinite costs. `(64,)` of 256 asks for 3/4 of the examples, and for nearly
+        twice the compilation. Not with evosax algorithms, which rank their own rows. (Successive
+        halving: Jamieson and Talwalkar, 2016, https://arxiv.org/abs/1502.07943.)
       calibration: search examples that the final members are calibrated on, for each task.
       rmp: random mating probability between tasks of `"mo-mfea"`, in [0, 1].
       directions: preference directions of an evosax algorithm, each an instance of its own; they
@@ -179,6 +180,16 @@ class Settings:
             all(one < other for one, other in pairwise(looks)),
             f"`search.halving` must rise to less than the {self.images} of `search.images`, got "
             f"{list(self.halving)}.",
+        )
+        require(
+            self.population > 2 ** len(self.halving) or not self.halving,
+            f"`search.halving` must leave two of `search.population` {self.population}, got "
+            f"{len(self.halving)} looks that halve it.",
+        )
+        require(
+            not self.halving or self.strategy in STRATEGIES,
+            f"`search.halving` must be empty with an evosax algorithm, which ranks the rows of "
+            f"each direction itself, got {list(self.halving)} with {self.strategy!r}.",
         )
         object.__setattr__(self, "halving", tuple(self.halving))
 

@@ -1,1 +1,1 @@
-"""How networks and sub-networks are trained: pure functions, with optax."""
+"""How networks and sub-networks are trained: settings, and pure functions with optax."""
