@@ -107,3 +107,10 @@ def made_folder(run):
     notes = {"format": "sosjax-run", "version": 1, "sosjax": "0.1.0", "versions": {"jax": "9.8.7"}}
     (run / "run.json").write_text(json.dumps(notes))
     return run
+
+
+def put(content, path, value):
+    """Put a value where a path of keys and places in lists leads."""
+    for key in path[:-1]:
+        content = content[key]
+    content[path[-1]] = value

@@ -4,7 +4,7 @@ import re
 from html import escape
 
 import pytest
-from reported import embedded, journal, made_folder, printed, sets, write
+from reported import embedded, journal, made_folder, printed, put, sets, write
 
 from sosjax._errors import InputError
 from sosjax.report import read_folder, report, table, write_page
@@ -77,10 +77,7 @@ def folder(tmp_path):
 )
 def test_wrong_content_is_refused(folder, path, value, text):
     content = sets()
-    place = content
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
+    put(content, path, value)
     write(folder, content)
     with pytest.raises(InputError) as refusal:
         report(folder)

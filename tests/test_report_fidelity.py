@@ -6,7 +6,7 @@ import re
 from io import StringIO
 
 import pytest
-from reported import NASTY, sets
+from reported import NASTY, put, sets
 from rich.console import Console
 
 from sosjax._errors import InputError
@@ -169,10 +169,7 @@ def test_names_stay_text(tmp_path):
 )
 def test_wrong_content_is_refused(tmp_path, path, value, text):
     content = json.loads(json.dumps(comparison()))
-    place = content
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
+    put(content, path, value)
     write(tmp_path, content)
     with pytest.raises(InputError) as refusal:
         fidelity_report(tmp_path)
