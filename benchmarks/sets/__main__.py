@@ -17,8 +17,9 @@ program with the same number of gradient steps on the same examples. `--torch` a
 members of Torch-Pruning in PyTorch, with the same optimiser, schedule and batches. Where recovery
 seeks further members (`rounds`), within the budgets and between them, the first front alone is
 shown as well; with `--matched`, uniform Taylor with as many recoveries; and, with `--control`,
-what the same rounds make of a start by random search or by uniform Taylor. The errors of what went
-through rounds are what these expect of them, as `select` takes them; those of all others their own.
+what the same rounds make of a start by random search or by uniform Taylor, of the Jack adapted
+first, and of a search and budgets that are of FLOPs. The errors of what went through rounds are
+what these expect of them, as `select` takes them; those of all others their own.
 
 Test data is told at the end and chooses nothing. Intervals of means are Student's t over seeds;
 tests are Wilcoxon's signed ranks over the pairs of task and seed. Finished searches, recoveries and
@@ -110,7 +111,7 @@ def options() -> argparse.ArgumentParser:
         choices=list(CONTROLS),
         action="append",
         default=[],
-        help="also the rounds after this start, which no evolution found",
+        help="also the rounds after this start, or with this difference",
     )
     parser.add_argument("--add", action="store_true", help="seeds to those recorded already")
     parser.add_argument(
@@ -180,8 +181,8 @@ def measured(
             from ._torch_seed import with_torch
 
             found = with_torch(found, flagship, seed, asked.cache, tell)
-    for begins in asked.control:
-        found = with_control(found, flagship, begins, seed, asked.cache, tell)
+    for control in asked.control:
+        found = with_control(found, flagship, control, seed, asked.cache, tell)
     return found
 
 

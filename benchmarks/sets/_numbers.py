@@ -25,8 +25,14 @@ IN_TORCH = "Torch-Pruning, global, in PyTorch"
 """The same members, recovered in PyTorch."""
 FIRST = "Set of Sets, first front"
 """What the search found, with as many recoveries as every other method."""
-CONTROLS = {"random search": "random search, with rounds", "uniform Taylor": "uniform, with rounds"}
-"""The name of a control by the method that finds the members it begins with."""
+ADAPTED, FOR_FLOPS = "adapted", "FLOPs"
+CONTROLS = {
+    "random search": "random search, with rounds",
+    "uniform Taylor": "uniform, with rounds",
+    ADAPTED: f"{OURS}, adapted first",
+    FOR_FLOPS: f"{OURS}, for FLOPs",
+}
+"""The name of a control by what finds the members it begins with, or by what else is different."""
 AFTER = (FIRST, *CONTROLS.values())
 """What there is after recovery alone: before, it is the first front, or what others found."""
 KEPT = (

@@ -18,7 +18,8 @@ from ._numbers import AFTER, CONTROLS, FIRST, OURS, STAGES, error_within, rows_o
 
 COLUMNS = 4
 STYLES = {OURS: ("C0", "o-"), FIRST: ("skyblue", "o-")}
-STYLES |= dict(zip(CONTROLS.values(), (("navy", "s--"), ("purple", "D--")), strict=True))
+DASHED = (("navy", "s--"), ("purple", "D--"), ("teal", "o--"), ("olive", "o--"))
+STYLES |= dict(zip(CONTROLS.values(), DASHED, strict=True))
 MARKERS = "sD^vPX<>dhp"
 COLOURS = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "k", "gold")
 
