@@ -28,8 +28,8 @@ from sosjax import Member, Recovery
 from sosjax.cli._config import example_text, parse_config
 from sosjax.cli._programs import Compiling
 from sosjax.recover._bucket import buckets
-from sosjax.recover._case import Case, Healed
-from sosjax.recover._heal import heal
+from sosjax.recover._case import Case, FineTuned
+from sosjax.recover._fine_tune import fine_tune
 from sosjax.recover._sample import evenly
 from sosjax.recover._workers import workers
 from sosjax.search._problem import Problem
@@ -43,13 +43,13 @@ NEARLY = 0.02
 
 def timed(
     problem: Problem, members: Sequence[Member], recovery: Recovery, compiling: Compiling
-) -> tuple[list[Healed], dict[str, float]]:
+) -> tuple[list[FineTuned], dict[str, float]]:
     """Recover members; return what became of them and the seconds."""
     cases = [Case(0, member) for member in members]
     start, before = time.perf_counter(), compiling.seconds
-    healed = heal(problem, cases, recovery)
+    tuned = fine_tune(problem, cases, recovery)
     whole, made = time.perf_counter() - start, compiling.seconds - before
-    return healed, {"all": round(whole, 2), "compiling": round(made, 2)}
+    return tuned, {"all": round(whole, 2), "compiling": round(made, 2)}
 
 
 def main() -> None:

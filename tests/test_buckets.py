@@ -13,10 +13,10 @@ from problem import TASKS, found, make_data, network, perceptron
 
 from sosjax import Recovery, shrink
 from sosjax.fitness._kernel import Kernel
-from sosjax.recover import _bucket, _heal
+from sosjax.recover import _bucket, _fine_tune
 from sosjax.recover._bucket import COMPILING, buckets, placed
 from sosjax.recover._case import Case
-from sosjax.recover._heal import heal
+from sosjax.recover._fine_tune import fine_tune
 from sosjax.search._found import settings_of
 from sosjax.search._judge import Candidates, calibrated
 from sosjax.search._problem import Problem
@@ -74,12 +74,12 @@ def _trained(graph, bucket, examples):
 
 def test_split_buckets_train_to_the_same(monkeypatch):
     cases = [Case(0, one) for one in found().tasks[0].members[:3]]
-    monkeypatch.setattr(_heal, "workers", lambda: 1)
-    whole = heal(problem(), cases, RECOVERY)
-    monkeypatch.setattr(_heal, "workers", lambda: 2)
+    monkeypatch.setattr(_fine_tune, "workers", lambda: 1)
+    whole = fine_tune(problem(), cases, RECOVERY)
+    monkeypatch.setattr(_fine_tune, "workers", lambda: 2)
     monkeypatch.setattr(_bucket, "COMPILING", 1.0)
     seen = []
-    parts = heal(problem(), cases, RECOVERY, progress=lambda line: seen.append(line["event"]))
+    parts = fine_tune(problem(), cases, RECOVERY, progress=lambda line: seen.append(line["event"]))
     assert not any("bucket 1 of 1," in line for line in seen)
     for one, other in zip(whole, parts, strict=True):
         assert one.after == pytest.approx(other.after, abs=0.05)
@@ -97,17 +97,17 @@ def test_side_by_side_is_one_after_the_other_with_a_block_gone(monkeypatch, tmp_
     members = calibrated(whole, Candidates(masks, wanted))
     cases = [Case(task, one) for task, own in enumerate(members) for one in own][:3]
     recovery = replace(RECOVERY, epochs=2)
-    plain = heal(whole, cases, recovery, tmp_path)
+    plain = fine_tune(whole, cases, recovery, tmp_path)
     left = [path.name for bucket in tmp_path.iterdir() for path in bucket.iterdir()]
-    assert left and set(left) == {"healed.safetensors"}
-    again = heal(whole, cases, recovery, tmp_path)
+    assert left and set(left) == {"tuned.safetensors"}
+    again = fine_tune(whole, cases, recovery, tmp_path)
     for one, other in zip(plain, again, strict=True):
         assert replace(one, weights={}) == replace(other, weights={})
         assert one.weights.keys() == other.weights.keys()
         assert all(np.array_equal(leaf, one.weights[name]) for name, leaf in other.weights.items())
     assert any(leaf.size == 0 for leaf in plain[0].weights.values())
     monkeypatch.setattr(Kernel, "lanes", property(lambda self: 2))
-    for one, other in zip(plain, heal(whole, cases, recovery), strict=True):
+    for one, other in zip(plain, fine_tune(whole, cases, recovery), strict=True):
         assert one.before == other.before and abs(one.after - other.after) < 0.1
         assert one.epoch > 0 or other.epoch == 0
 
@@ -116,9 +116,9 @@ def test_what_is_kept_of_some_is_not_taken_for_others(tmp_path):
     """A round may seek other members on another machine: the place is the same."""
     members = found().tasks[0].members
     cases = [Case(0, members[0]), Case(0, members[-1])]
-    (plain,) = heal(problem(), cases[1:], RECOVERY)
-    heal(problem(), cases[:1], RECOVERY, tmp_path)
-    (other,) = heal(problem(), cases[1:], RECOVERY, tmp_path)
+    (plain,) = fine_tune(problem(), cases[1:], RECOVERY)
+    fine_tune(problem(), cases[:1], RECOVERY, tmp_path)
+    (other,) = fine_tune(problem(), cases[1:], RECOVERY, tmp_path)
     assert replace(other, weights={}) == replace(plain, weights={})
     shapes = {name: leaf.shape for name, leaf in plain.weights.items()}
     assert {name: leaf.shape for name, leaf in other.weights.items()} == shapes

@@ -94,11 +94,11 @@ def test_what_is_written_down_is_read_alike(name, data):
 
 def test_recovered_tasks_stay_recovered_and_only_the_new_one_is_trained():
     recovery = sosjax.Recovery(epochs=1, images=32, batch=16, rounds=0)
-    healed = sosjax.recover(network(), found(), make_data(), TASKS, recovery)
-    sets = extended(healed)
+    tuned = sosjax.recover(network(), found(), make_data(), TASKS, recovery)
+    sets = extended(tuned)
     assert all(member.scores.epoch is None for member in sets.task("nose").members)
     again = sosjax.recover(network(), sets, make_data(), [NEW], recovery)
-    assert all(same(a, b) for a, b in zip(healed.tasks, again.tasks, strict=False))
+    assert all(same(a, b) for a, b in zip(tuned.tasks, again.tasks, strict=False))
     assert all(member.scores.epoch is not None for member in again.task("nose").members)
 
 

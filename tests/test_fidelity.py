@@ -18,7 +18,7 @@ from sosjax.fitness._kernel import MODES
 from sosjax.recover import _correlation, _fidelity
 from sosjax.recover._agreement import Agreement, agreement, mean_agreement
 from sosjax.recover._correlation import kendall, levels, mean, regret, spearman
-from sosjax.recover._heal import heal
+from sosjax.recover._fine_tune import fine_tune
 from sosjax.recover._sample import key_of, sample
 from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
@@ -36,7 +36,7 @@ def compared(**changes):
 @cache
 def result():
     """Return what is told, and for once recovered in earnest: `HEALED` is what became of each."""
-    with mock.patch.object(_fidelity, "heal", recorded):
+    with mock.patch.object(_fidelity, "fine_tune", recorded):
         return compared()
 
 
@@ -45,7 +45,7 @@ CASES, HEALED = [], []
 
 def recorded(problem, cases, *how):
     CASES[:] = cases
-    HEALED[:] = heal(problem, cases, *how)
+    HEALED[:] = fine_tune(problem, cases, *how)
     return HEALED
 
 
@@ -199,7 +199,7 @@ def test_a_comparison(small_levels):
 
 def test_test_data_change_nothing_but_what_is_compared(small_levels, monkeypatch):
     wanted = result()
-    monkeypatch.setattr(_fidelity, "heal", remembered)
+    monkeypatch.setattr(_fidelity, "fine_tune", remembered)
     poisoned = compared(data=shuffled(make_data(), "test"))
     for one, other in zip(poisoned["tasks"], wanted["tasks"], strict=True):
         for mine, theirs in zip(one["candidates"], other["candidates"], strict=True):
@@ -221,7 +221,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_result(tmp_path, monkeypa
             raise Killed
         return remembered(problem, cases)
 
-    monkeypatch.setattr(_fidelity, "heal", killed)
+    monkeypatch.setattr(_fidelity, "fine_tune", killed)
     with pytest.raises(Killed):
         compared(folder=folder)
     with pytest.raises(InputError, match=r"got other settings \(candidates 9, not 8\) for"):

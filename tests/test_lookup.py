@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from sosjax import Dataset, Head, Jat, Recovery, Settings, Split, Task, search
 from sosjax._tree import named_leaves
 from sosjax.graph._lookup import rows_read, with_fewer_rows
-from sosjax.recover import _heal, _trimmed
+from sosjax.recover import _fine_tune, _trimmed
 from sosjax.recover._case import Case
 from sosjax.recover._course import course_of
-from sosjax.recover._heal import heal
+from sosjax.recover._fine_tune import fine_tune
 from sosjax.search._problem import Problem
 
 WORDS, LENGTH, WIDTH = 60, 5, 6
@@ -131,10 +131,10 @@ def test_what_is_trained_without_rows_that_nobody_reads(parts, monkeypatch):
     rows = _trimmed.trim(tiny().graph, course_of(problem, recovery)).rows["words"]
     unread = np.setdiff1d(np.arange(WORDS), rows)
     assert len(unread) >= 20
-    trimmed = heal(problem, cases, recovery)
+    trimmed = fine_tune(problem, cases, recovery)
     monkeypatch.setattr(_trimmed, "LEAST", 2.0)  # nothing is trimmed
     changed = 0
-    for case, one, other in zip(cases, trimmed, heal(problem, cases, recovery), strict=True):
+    for case, one, other in zip(cases, trimmed, fine_tune(problem, cases, recovery), strict=True):
         assert replace(one, weights={}) == replace(other, weights={})
         own, whole = one.weights.pop("words"), other.weights.pop("words")
         assert np.array_equal(own[rows], whole[rows])
@@ -151,18 +151,17 @@ def test_what_is_trained_without_rows_that_nobody_reads(parts, monkeypatch):
 def test_a_trimmed_recovery_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     problem, cases = problem_and_cases()
     recovery = Recovery(epochs=3, batch=16, rate=0.03)
-    monkeypatch.setattr(_heal, "SECONDS", 0.0)
+    monkeypatch.setattr(_fine_tune, "SECONDS", 0.0)
 
     def stop(line):
         if "epoch 2" in line["event"]:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        heal(problem, cases, recovery, tmp_path, stop)
+        fine_tune(problem, cases, recovery, tmp_path, stop)
     assert any(tmp_path.glob("*/00000002"))
-    for one, other in zip(
-        heal(problem, cases, recovery, tmp_path), heal(problem, cases, recovery), strict=True
-    ):
+    resumed = fine_tune(problem, cases, recovery, tmp_path)
+    for one, other in zip(resumed, fine_tune(problem, cases, recovery), strict=True):
         assert replace(one, weights={}) == replace(other, weights={})
         for name, leaf in other.weights.items():
             np.testing.assert_array_equal(one.weights[name], leaf)

@@ -32,10 +32,10 @@ from sosjax import (
     shrink,
 )
 from sosjax._tree import named_leaves, with_leaves
-from sosjax.recover import _heal, _sharpness
+from sosjax.recover import _fine_tune, _sharpness
 from sosjax.recover._case import Case
 from sosjax.recover._course import course_of
-from sosjax.recover._heal import heal
+from sosjax.recover._fine_tune import fine_tune
 from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
 from sosjax.training._orders import counts, orders
@@ -97,9 +97,9 @@ def test_a_task_may_have_no_member(tmp_path):
     first, second = found().tasks
     sets = replace(found(), tasks=(first, replace(second, members=())))
     once = replace(RECOVERY, epochs=1, rounds=0)
-    healed = recover(network(), sets, make_data(), TASKS, once, folder=tmp_path / "healed")
-    assert healed.tasks[0].members and healed.tasks[1].members == ()
-    assert contents(load_sets(tmp_path / "healed")) == contents(healed)
+    tuned = recover(network(), sets, make_data(), TASKS, once, folder=tmp_path / "tuned")
+    assert tuned.tasks[0].members and tuned.tasks[1].members == ()
+    assert contents(load_sets(tmp_path / "tuned")) == contents(tuned)
 
 
 @pytest.mark.parametrize("parts", ["all", "norms", "low-rank"])
@@ -107,9 +107,9 @@ def test_what_is_trained(parts):
     recovery = replace(RECOVERY, parts=parts, epochs=2, rate=0.03)
     jat, member = network(), found().tasks[0].members[0]
     case = Case(0, member)
-    (healed,) = heal(problem(), [case], recovery)
-    old, new = named_leaves(shrink(jat, member).params), healed.weights
-    assert healed.epoch > 0 and healed.after < healed.before
+    (tuned,) = fine_tune(problem(), [case], recovery)
+    old, new = named_leaves(shrink(jat, member).params), tuned.weights
+    assert tuned.epoch > 0 and tuned.after < tuned.before
     changed = {name for name in new if not np.allclose(new[name], old[name])}
     one_axis = {name for name, leaf in old.items() if leaf.ndim == 1}
     head = {"head/kernel", "head/bias"}
@@ -128,11 +128,11 @@ def test_the_jack_teaches():
     recovery = replace(RECOVERY, distillation=1.0, epochs=2)
     jat, member = network(), found().tasks[0].members[-1]
     case = Case(0, member)
-    one = heal(problem(), [case], recovery)[0]
+    one = fine_tune(problem(), [case], recovery)[0]
     wrong = Problem(jat, make_data(), TASKS, settings_of(found()))
     turned = wrong.training(None)
     wrong.training = lambda limit: turned._replace(targets=jnp.roll(turned.targets, 1, -1))
-    other = heal(wrong, [case], recovery)[0]
+    other = fine_tune(wrong, [case], recovery)[0]
     for name, leaf in one.weights.items():
         if not name.startswith("head"):  # whose scale is fitted to targets
             np.testing.assert_allclose(leaf, other.weights[name], atol=1e-5)
@@ -201,7 +201,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("after", [1, 2, 4])
 def test_an_interrupted_recovery_goes_on_to_the_same_result(after, tmp_path, monkeypatch):
     arguments = (network(), found(), make_data(), TASKS, RECOVERY)
-    folder, written, save = tmp_path / "recovered", [], _heal.save_checkpoint
+    folder, written, save = tmp_path / "recovered", [], _fine_tune.save_checkpoint
 
     def killed(*given):
         if len(written) == after:
@@ -210,8 +210,8 @@ def test_an_interrupted_recovery_goes_on_to_the_same_result(after, tmp_path, mon
         save(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_heal, "save_checkpoint", killed)
-        patch.setattr(_heal, "SECONDS", 0.0)
+        patch.setattr(_fine_tune, "save_checkpoint", killed)
+        patch.setattr(_fine_tune, "SECONDS", 0.0)
         with pytest.raises(Killed):
             recover(*arguments, folder=folder)
     again = recover(*arguments, folder=folder)

@@ -47,14 +47,14 @@ def test_a_task_without_members_leaves_the_others_their_rounds(monkeypatch):
 def test_the_front_is_of_errors_held_against_those_of_others():
     """After rounds by the forecast's mean, without by validation errors as they are."""
     trials = in_rounds(RECOVERY)
-    plain = [trial.healed.after for trial in trials]
+    plain = [trial.tuned.after for trial in trials]
     unrounded = averaged(problem(), trials, replace(RECOVERY, rounds=0))
     assert [trial.error for trial in unrounded] == plain
     assert all(trial.after().scores.expected_error is None for trial in unrounded)
     encoding = ratios_of(problem())
     genes = genes_of(encoding, np.array([trial.member.scores.kept for trial in trials]))
     tasks = np.array([trial.task for trial in trials])
-    losses = np.array([trial.healed.loss for trial in trials])
+    losses = np.array([trial.tuned.loss for trial in trials])
     examples = counts(problem().validation)[tasks]
     told = forecast(genes, tasks, np.array(plain), losses, examples, len(TASKS))
     errors = [trial.error for trial in averaged(problem(), trials, RECOVERY)]
@@ -82,8 +82,8 @@ def test_what_is_foretold_of_a_member_does_not_know_its_recovery():
     errors = unseen(problem(), trials)
     assert errors.shape == (len(trials),) and np.all((errors > 0) & (errors <= 1))
     for row in (0, len(trials) // 2):
-        worse = replace(trials[row].healed, after=0.99)
-        others = [*trials[:row], replace(trials[row], healed=worse), *trials[row + 1 :]]
+        worse = replace(trials[row].tuned, after=0.99)
+        others = [*trials[:row], replace(trials[row], tuned=worse), *trials[row + 1 :]]
         changed = unseen(problem(), others)
         assert changed[row] == pytest.approx(errors[row], rel=1e-5)
         assert not np.allclose(np.delete(changed, row), np.delete(errors, row), rtol=1e-3)
@@ -112,7 +112,7 @@ def test_a_round_seeks_within_environments():
     for trial in first:
         genes = genes_of(ratios_of(problem()), np.array(trial.member.scores.kept))
         error = 0.5 * float(np.exp(-2 * genes.mean()))
-        trials.append(replace(trial, healed=replace(trial.healed, after=error, loss=error)))
+        trials.append(replace(trial, tuned=replace(trial.tuned, after=error, loss=error)))
     whole = problem().whole[0]
     places = [Environment(f"{one}", flops=one * whole["flops"]) for one in (0.15, 0.45)]
     recovery = replace(RECOVERY, further=4)

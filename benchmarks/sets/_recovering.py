@@ -11,8 +11,8 @@ import numpy as np
 from sosjax import Environment, Member, SetOfSets
 from sosjax.recover._case import Case
 from sosjax.recover._course import course_of
+from sosjax.recover._fine_tune import fine_tune
 from sosjax.recover._foretold import averaged
-from sosjax.recover._heal import heal
 from sosjax.recover._kept import digest as kept_digest
 from sosjax.recover._rounds import recovered as recovered_in_rounds
 from sosjax.recover._trial import Trial, by_task, error_on_test
@@ -68,8 +68,12 @@ def recovered(
     tell(f"{len(members)} members, {len(each)} different ones")
     cases = [Case(task, member) for task, member in each.values()]
     place = folder / digest(flagship, list(each.values()))
-    healed = heal(tester.problem, cases, flagship.recovery, place, lambda line: tell(line["event"]))
-    trials = (Trial(case.task, case.member, one) for case, one in zip(cases, healed, strict=True))
+
+    def progress(line: dict[str, Any]) -> None:
+        tell(line["event"])
+
+    tuned = fine_tune(tester.problem, cases, flagship.recovery, place, progress)
+    trials = (Trial(case.task, case.member, one) for case, one in zip(cases, tuned, strict=True))
     rows = dict(zip(each, map(tester.row, trials), strict=True))
     return [rows[key] for key in keys]
 

@@ -1,1 +1,1 @@
-"""How members are healed: trained further, a whole front at once."""
+"""How members are recovered: trained further, a whole front at once."""

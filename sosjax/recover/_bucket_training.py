@@ -13,7 +13,7 @@ from ..training._trainer import Learner, Trainer
 from ._course import Course
 
 
-class Patient(NamedTuple):
+class Trainee(NamedTuple):
     """One member in training.
 
     Attributes:
@@ -52,55 +52,55 @@ class BucketTraining:
     patience: int
     lanes: int | None
 
-    def admit(self, keys: Array, params: Any, errors: Array, losses: Array) -> Patient:
+    def start(self, keys: Array, params: Any, errors: Array, losses: Array) -> Trainee:
         """Return members [M] at the start, with their errors and losses as they came."""
 
-        def one(key: Array, params: Any, error: Array, loss: Array) -> Patient:
+        def one(key: Array, params: Any, error: Array, loss: Array) -> Trainee:
             zero = jnp.zeros((), jnp.int32)
             learner = self.trainer.learner(params, key)
-            return Patient(learner, params, error, loss, loss, zero, zero, ~jnp.isfinite(error))
+            return Trainee(learner, params, error, loss, loss, zero, zero, ~jnp.isfinite(error))
 
         return jax.vmap(one)(keys, params, errors, losses)
 
     def epoch(
         self,
         number: Array,
-        patients: Patient,
+        trainees: Trainee,
         there: Any,
         tasks: Int[Array, " M"],
         paces: Float[Array, " M"],
         orders: Int[Array, "T N B"],
         course: Course,
-    ) -> Patient:
+    ) -> Trainee:
         """Train members that are not at rest for one epoch."""
 
-        def treated(patient: Patient, there: Any, task: Array, pace: Array) -> Patient:
+        def trained(trainee: Trainee, there: Any, task: Array, pace: Array) -> Trainee:
             lesson, calibration, validation = jax.tree.map(lambda leaf: leaf[task], course)
             order = orders[task]
-            learner, costs = self.trainer.study(patient.learner, there, lesson, order, pace)
+            learner, costs = self.trainer.study(trainee.learner, there, lesson, order, pace)
             weights = self.trainer.weights(learner, there)
             graph = self.trainer.graph
             weights = graph.recalibrated(weights, calibration.inputs, calibration.real)
             error, loss = self.trainer.marks(weights, validation)
-            better = error < patient.error
+            better = error < trainee.error
             lost = ~jnp.isfinite(costs).all() | ~jnp.isfinite(error)
-            best = jax.tree.map(lambda new, old: jnp.where(better, new, old), weights, patient.best)
-            return patient._replace(
+            best = jax.tree.map(lambda new, old: jnp.where(better, new, old), weights, trainee.best)
+            return trainee._replace(
                 learner=learner,
                 best=best,
-                error=jnp.where(better, error, patient.error),
-                loss=jnp.where(better, loss, patient.loss),
+                error=jnp.where(better, error, trainee.error),
+                loss=jnp.where(better, loss, trainee.loss),
                 last=loss,
-                epoch=jnp.where(better, number, patient.epoch),
-                stale=jnp.where(better, 0, patient.stale + 1),
+                epoch=jnp.where(better, number, trainee.epoch),
+                stale=jnp.where(better, 0, trainee.stale + 1),
                 lost=lost,
             )
 
-        def one(row: Any) -> Patient:
+        def one(row: Any) -> Trainee:
             rests = row[0].lost | (row[0].stale >= self.patience)
-            return jax.lax.cond(rests, lambda: row[0], lambda: treated(*row))
+            return jax.lax.cond(rests, lambda: row[0], lambda: trained(*row))
 
-        return _visited(one, (patients, there, tasks, paces), self.lanes)
+        return _visited(one, (trainees, there, tasks, paces), self.lanes)
 
 
 def _visited(one: Callable[[Any], Any], rows: Any, lanes: int | None) -> Any:

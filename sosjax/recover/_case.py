@@ -64,7 +64,7 @@ def full_params(jat: Jat, member: Member) -> Any:
 
 @final
 @dataclass(frozen=True)
-class Healed:
+class FineTuned:
     """What training made of one member.
 
     Attributes:

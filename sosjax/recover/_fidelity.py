@@ -33,8 +33,8 @@ from ._agreement import Agreement, agreement, mean_agreement
 from ._case import Case
 from ._correlation import DECADE, FEWEST, levels
 from ._course import course_of
+from ._fine_tune import fine_tune
 from ._foretold import unseen
-from ._heal import heal
 from ._sample import key_of, sample, stacked
 from ._trial import Trial, by_task, error_on_test, told
 
@@ -115,8 +115,8 @@ def fidelity(
         run = RunFolder.create(path, asked, None)
     tell({"event": f"recovering {len(cases)} candidates"})
     place = None if run is None else run.checkpoints
-    healed = heal(problem, cases, recovery, place, progress, course)
-    rows = zip(cases, healed, strict=True)
+    tuned = fine_tune(problem, cases, recovery, place, progress, course)
+    rows = zip(cases, tuned, strict=True)
     trials = [Trial(case.task, case.member, became) for case, became in rows]
     foretold, error, found = unseen(problem, trials), error_on_test(problem), []
     for number, rows in enumerate(by_task(trials, len(members))):

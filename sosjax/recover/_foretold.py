@@ -61,7 +61,7 @@ def learnt(problem: Problem, trials: Sequence[Trial]) -> Forecast:
     """Return a forecast from sub-networks that were recovered."""
     kept, tasks = placed(trials)
     errors, losses = (
-        np.array([getattr(trial.healed, name) for trial in trials]) for name in ("after", "loss")
+        np.array([getattr(trial.tuned, name) for trial in trials]) for name in ("after", "loss")
     )
     examples = counts(problem.validation)[tasks]
     traits = traits_of(problem, kept)

@@ -98,7 +98,7 @@ def _fronts(problem: Problem, trials: Sequence[Trial], genes: np.ndarray) -> Arr
     fronts = []
     for rows in by_task(trials, len(problem.tasks)):
         own = [trials[row] for row in rows]
-        best = unbeaten(problem, own, [trial.healed.after for trial in own])
+        best = unbeaten(problem, own, [trial.tuned.after for trial in own])
         fronts.append(genes[np.array(rows)[best]] if rows else genes)
     most = max(map(len, fronts))
     repeated = [front[np.arange(most) % len(front)] for front in fronts]

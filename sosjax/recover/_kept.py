@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ..models._weights import load_arrays, save_arrays
-from ._case import Case, Healed
+from ._case import Case, FineTuned
 
-NAME = "healed.safetensors"
+NAME = "tuned.safetensors"
 NUMBERS = ("epoch", "lost", "before", "after", "loss")
 
 
@@ -28,14 +28,14 @@ def digest(cases: Sequence[Case]) -> str:
     return found.hexdigest()[:16]
 
 
-def save_healed(folder: Path, healed: Sequence[Healed]) -> None:
+def save_tuned(folder: Path, tuned: Sequence[FineTuned]) -> None:
     """Write what became of members, and remove the checkpoints beside it.
 
     Raises:
       InputError: the disk is full or the folder cannot be written.
     """
     arrays, numbers = {}, []
-    for row, one in enumerate(healed):
+    for row, one in enumerate(tuned):
         arrays |= {f"{row}/{name}": leaf for name, leaf in one.weights.items()}
         numbers.append({name: getattr(one, name) for name in NUMBERS})
     save_arrays(folder / NAME, arrays, {"members": json.dumps(numbers)})
@@ -44,8 +44,8 @@ def save_healed(folder: Path, healed: Sequence[Healed]) -> None:
             shutil.rmtree(place)
 
 
-def load_healed(folder: Path) -> list[Healed] | None:
-    """Read what `save_healed` wrote; `None` where it has not yet.
+def load_tuned(folder: Path) -> list[FineTuned] | None:
+    """Read what `save_tuned` wrote; `None` where it has not yet.
 
     Raises:
       InputError: the file is damaged.
@@ -53,7 +53,7 @@ def load_healed(folder: Path) -> list[Healed] | None:
     if not (folder / NAME).exists():
         return None
     arrays, metadata = load_arrays(folder / NAME)
-    found = [Healed({}, **numbers) for numbers in json.loads(metadata["members"])]
+    found = [FineTuned({}, **numbers) for numbers in json.loads(metadata["members"])]
     for path, leaf in arrays.items():
         row, name = path.split("/", 1)
         found[int(row)].weights[name] = leaf

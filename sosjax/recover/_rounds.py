@@ -10,8 +10,8 @@ from ..sets._set_of_sets import SetOfSets
 from ..training._recovery import LARGEST, Recovery
 from ._case import Case
 from ._course import Course
+from ._fine_tune import fine_tune
 from ._further import further
-from ._heal import heal
 from ._sample import rows_of, strewn
 from ._trial import Trial
 
@@ -47,8 +47,8 @@ def recovered(
             fresh = further(problem, sets.environments, trials, recovery, number)
         own = None if place is None else place / f"round-{number}"
         cases = [Case(task, member) for task, member in fresh]
-        healed = heal(problem, cases, recovery, own, tell, course) if cases else []
-        rows = zip(fresh, healed, strict=True)
+        tuned = fine_tune(problem, cases, recovery, own, tell, course) if cases else []
+        rows = zip(fresh, tuned, strict=True)
         trials += [Trial(task, member, became) for (task, member), became in rows]
     return trials
 

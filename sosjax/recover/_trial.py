@@ -14,7 +14,7 @@ from ..search._judge import share
 from ..search._judge import unbeaten as unbeaten_of
 from ..search._problem import Problem
 from ..sets._member import Member
-from ._case import Case, Healed
+from ._case import Case, FineTuned
 from ._prepared import evaluated
 
 
@@ -26,30 +26,30 @@ class Trial:
     Attributes:
       task: the number of its task.
       member: as it was before.
-      healed: what became of it.
+      tuned: what became of it.
       expected: the validation error that a forecast expects of it, if one was asked.
     """
 
     task: int
     member: Member
-    healed: Healed
+    tuned: FineTuned
     expected: float | None = None
 
     @property
     def error(self) -> float:
         """What it is chosen by: the expected validation error, or else its own."""
-        return self.healed.after if self.expected is None else self.expected
+        return self.tuned.after if self.expected is None else self.expected
 
     def after(self) -> Member:
         """Return the member with what it has become; its errors on test data are yet unknown."""
         scores = replace(
             self.member.scores,
-            validation_error=share(self.healed.after),
-            epoch=self.healed.epoch,
+            validation_error=share(self.tuned.after),
+            epoch=self.tuned.epoch,
             validation_error_before=self.member.scores.validation_error,
             expected_error=None if self.expected is None else share(self.expected),
         )
-        return replace(self.member, scores=scores, weights=self.healed.weights)
+        return replace(self.member, scores=scores, weights=self.tuned.weights)
 
 
 def by_task(trials: Sequence[Trial], tasks: int) -> list[list[int]]:

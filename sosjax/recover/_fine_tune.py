@@ -17,10 +17,10 @@ from ..training._orders import orders, steps
 from ..training._recovery import Recovery
 from ..training._trainer import Trainer
 from ._bucket import Bucket, buckets, cropped, placed, widened
-from ._bucket_training import BucketTraining, Patient
-from ._case import Case, Healed
+from ._bucket_training import BucketTraining, Trainee
+from ._case import Case, FineTuned
 from ._course import Course, course_of
-from ._kept import digest, load_healed, save_healed
+from ._kept import digest, load_tuned, save_tuned
 from ._prepared import prepared
 from ._trimmed import Trimmed, trim
 from ._workers import side_by_side, workers
@@ -29,14 +29,14 @@ SECONDS = 20.0
 """Between checkpoints at least: one holds four times the weights of all that are trained."""
 
 
-def heal(
+def fine_tune(
     problem: Problem,
     cases: Sequence[Case],
     recovery: Recovery,
     place: Path | None = None,
     progress: Progress | None = None,
     course: Course | None = None,
-) -> list[Healed]:
+) -> list[FineTuned]:
     """Train sub-networks, those of like widths in one program.
 
     Args:
@@ -53,7 +53,7 @@ def heal(
     recovery = recovery.suited(problem.jat.graph)
     course = course_of(problem, recovery) if course is None else course
     cases, came = prepared(problem, course, cases)
-    found: dict[int, Healed] = {}
+    found: dict[int, FineTuned] = {}
     outputs = course.lessons.task.valid.shape[1]
     taken = recovery.epochs * steps(course.lessons.task, recovery)
     examples = 3.0 * taken * recovery.batch
@@ -63,19 +63,19 @@ def heal(
         trimmed.graph, masks, outputs, examples, recovery.together, workers(), taken
     )
 
-    def run(number: int, tell: Progress) -> list[Healed]:
+    def run(number: int, tell: Progress) -> list[FineTuned]:
         bucket = sorted_in[number]
         name = f"bucket {number + 1} of {len(sorted_in)}, {len(bucket.rows)} members"
         own, before = zip(*((cases[row], came[row]) for row in bucket.rows), strict=True)
         own_place = None if place is None else place / f"bucket-{digest(own)}"
-        done = None if own_place is None else load_healed(own_place)
+        done = None if own_place is None else load_tuned(own_place)
         if done is not None:
             return done
         filled = _Bucketful(problem, course, recovery, trimmed, bucket, own, before)
         return filled.run(own_place, name, tell)
 
-    for bucket, healed in zip(sorted_in, side_by_side(run, len(sorted_in), progress), strict=True):
-        found |= dict(zip(bucket.rows, healed, strict=True))
+    for bucket, tuned in zip(sorted_in, side_by_side(run, len(sorted_in), progress), strict=True):
+        found |= dict(zip(bucket.rows, tuned, strict=True))
     return [found[row] for row in range(len(cases))]
 
 
@@ -111,49 +111,49 @@ class _Bucketful:
             [recovery.pace(problem.share(case.task, case.kept)) for case in cases]
         )
 
-    def run(self, place: Path | None, name: str, progress: Progress) -> list[Healed]:
+    def run(self, place: Path | None, name: str, progress: Progress) -> list[FineTuned]:
         """Train from the newest checkpoint, or from the start, to the last epoch."""
         start = written = time.monotonic()
         keys = jax.random.key(self.recovery.seed)
         keys = jax.random.split(keys, len(self.cases))
-        first = jax.jit(self.training.admit)(keys, self.params, self.before, self.losses)
-        patients, done = first, 0
+        first = jax.jit(self.training.start)(keys, self.params, self.before, self.losses)
+        trainees, done = first, 0
         if place is not None:
             place.mkdir(parents=True, exist_ok=True)
             kept, warnings = load_checkpoint(place, (jnp.zeros((), jnp.int32), first))
             for warning in warnings:
                 progress({"event": f"{name}: {warning}", "warning": True})
             if kept is not None:
-                done, patients = int(kept[0]), kept[1]
+                done, trainees = int(kept[0]), kept[1]
         epoch = jax.jit(self.training.epoch)
-        while done < self.recovery.epochs and not self._all_rest(patients):
+        while done < self.recovery.epochs and not self._all_rest(trainees):
             order = orders(self.course.lessons.task, self.recovery, done)
             done += 1
             members = self.there, self.tasks, self.paces
-            patients = epoch(jnp.int32(done), patients, *members, order, self.course)
+            trainees = epoch(jnp.int32(done), trainees, *members, order, self.course)
             if place is not None and time.monotonic() - written >= SECONDS:
-                save_checkpoint(place, done, (jnp.int32(done), patients))
+                save_checkpoint(place, done, (jnp.int32(done), trainees))
                 written = time.monotonic()
-            error = float(np.asarray(patients.error).mean())
+            error = float(np.asarray(trainees.error).mean())
             text = f"recovering {name}: epoch {done} of {self.recovery.epochs}, mean validation "
             text += f"error {error:.4f} ({self.before.mean():.4f} before)"
             progress({"event": f"{text}, {time.monotonic() - start:.0f} s"})
-        self._warn(patients, progress)
-        healed = self._healed(patients)
+        self._warn(trainees, progress)
+        tuned = self._tuned(trainees)
         if place is not None:
-            save_healed(place, healed)
-        return healed
+            save_tuned(place, tuned)
+        return tuned
 
-    def _warn(self, patients: Patient, progress: Progress) -> None:
+    def _warn(self, trainees: Trainee, progress: Progress) -> None:
         """Tell of the members that training led astray."""
-        lost, last = np.asarray(patients.lost), np.asarray(patients.last)
+        lost, last = np.asarray(trainees.lost), np.asarray(trainees.last)
         texts = [
             f"a member of {self.problem.tasks[case.task].name} that keeps {case.kept} diverged: it "
             "has the weights of its best epoch, or those it came with"
             for case, one in zip(self.cases, lost.tolist(), strict=True)
             if one
         ]
-        worse = ~lost & (np.asarray(patients.epoch) == 0) & (last > self.losses)
+        worse = ~lost & (np.asarray(trainees.epoch) == 0) & (last > self.losses)
         if worse.any():
             before, after = (leaf[worse].mean() for leaf in (self.losses, last))
             texts.append(
@@ -164,29 +164,29 @@ class _Bucketful:
         for text in texts:
             progress({"event": f"{text}; a lower `recovery.rate` may help", "warning": True})
 
-    def _all_rest(self, patients: Patient) -> bool:
-        rests = np.asarray(patients.lost | (patients.stale >= self.recovery.patience))
+    def _all_rest(self, trainees: Trainee) -> bool:
+        rests = np.asarray(trainees.lost | (trainees.stale >= self.recovery.patience))
         return bool(rests.all())
 
-    def _healed(self, patients: Patient) -> list[Healed]:
-        patients = jax.tree.map(np.asarray, patients._replace(learner=None))
+    def _tuned(self, trainees: Trainee) -> list[FineTuned]:
+        trainees = jax.tree.map(np.asarray, trainees._replace(learner=None))
         graph = self.problem.jat.graph
         found = []
         for row, (case, wide) in enumerate(zip(self.cases, self.bucket.wide, strict=True)):
-            best = named_leaves(jax.tree.map(lambda leaf, row=row: leaf[row], patients.best))
+            best = named_leaves(jax.tree.map(lambda leaf, row=row: leaf[row], trainees.best))
             params = case.params(self.problem.jat)
             best = cropped(best, graph.head, graph.outputs(params))
             trained = self.trimmed.graph.expanded(self.trimmed.take(params), best, wide)
             params = self.trimmed.put(params, trained)
             own = graph.graph.cut_params(params, case.masks, graph.resized(graph.outputs(params)))
             found.append(
-                Healed(
+                FineTuned(
                     weights={name: np.asarray(leaf) for name, leaf in named_leaves(own).items()},
-                    epoch=int(patients.epoch[row]),
-                    lost=bool(patients.lost[row]),
+                    epoch=int(trainees.epoch[row]),
+                    lost=bool(trainees.lost[row]),
                     before=float(self.before[row]),
-                    after=float(patients.error[row]),
-                    loss=float(patients.loss[row]),
+                    after=float(trainees.error[row]),
+                    loss=float(trainees.loss[row]),
                 )
             )
         return found
