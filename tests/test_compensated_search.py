@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from problem import SETTINGS, TASKS, make_data, network
 
 import sosjax
 from sosjax import Dataset, InputError, Jat, Settings, Split, Task
+from sosjax.fitness._divergence import as_shares, divergence
 from sosjax.search._evolution import Evolution
 from sosjax.search._problem import Problem
 
@@ -55,6 +57,13 @@ def test_divergence_is_none_where_nothing_is_removed():
     np.testing.assert_allclose(rows[:, 0, 0], 0, atol=1e-6)
     assert (rows[:, 1, 0] > 0.01).all() and (rows[..., 0] <= 1).all()
     np.testing.assert_allclose(10 ** rows[:, 0, 1], problem.dense[:, 0], rtol=1e-5)
+
+
+def test_shares_too_small_for_a_float_diverge_by_no_more_than_equal_odds():
+    odds, valid = jnp.asarray([[3.0, 0.0, 0.0]]), jnp.ones(3, bool)
+    wanted, found = (as_shares(one, valid, True) for one in (odds, -40 * odds))
+    assert found[0, 0] == 0
+    assert divergence(wanted, found, valid) == 1
 
 
 def test_error_and_divergence_are_minimised_together():

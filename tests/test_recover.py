@@ -24,6 +24,7 @@ from sosjax import (
     Environment,
     InputError,
     Recovery,
+    Split,
     Task,
     certify,
     load_sets,
@@ -32,14 +33,15 @@ from sosjax import (
     shrink,
 )
 from sosjax._tree import named_leaves, with_leaves
-from sosjax.recover import _fine_tune, _sharpness
+from sosjax.recover import _course, _fine_tune, _sharpness
 from sosjax.recover._case import Case
 from sosjax.recover._course import course_of
 from sosjax.recover._fine_tune import fine_tune
 from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
 from sosjax.training._orders import counts, orders
-from sosjax.training._trainer import Lesson, Trainer
+from sosjax.training._recovery import warmed
+from sosjax.training._trainer import Lesson, SubNetwork, Trainer
 
 RECOVERY = Recovery(epochs=3, batch=16, rate=1e-2, rounds=1, further=3)
 
@@ -254,36 +256,33 @@ def test_every_task_takes_as_many_steps():
 
 @pytest.mark.parametrize("pace", [1.0, 2.0])
 def test_steps_are_adams_times_the_pace(pace):
-    """Steps of a whole network are optax's on the plain function, so many times as far.
-
-    The first has no rate yet, so that both take the second from the same place.
-    """
+    """A step of a whole network is optax's on the plain function, so many times as far."""
     jat = perceptron()
     recovery = replace(RECOVERY, epochs=1, distillation=0.0, warmup=0.0, images=16)
     leaves = named_leaves(jat.params)
     own = {"head/kernel": leaves["head/kernel"][:, :3], "head/bias": leaves["head/bias"][:3]}
     params = with_leaves(jat.params, leaves | own)
     tiny = Problem(jat, make_data(), TASKS, settings_of(found_by_perceptron()))
-    task = jax.tree.map(lambda leaf: leaf[0], tiny.training(16))
+    batch = tiny.training(16)
+    task = batch.task(jnp.int32(0))
 
     def loss(params):
         logits = jat.graph.graph.apply(params, task.inputs)
         return optax.softmax_cross_entropy(logits, task.targets).mean()
 
     optimiser, slopes = recovery.optimiser(2), jax.grad(loss)(params)
-    _, memory = optimiser.update(slopes, optimiser.init(params), params)
-    updates, _ = optimiser.update(slopes, memory, params)
+    updates, _ = optimiser.update(slopes, optimiser.init(params), params)
     trainer = Trainer(jat.graph, "classes", recovery, 2)
     there = {name: jnp.ones(leaf.shape, bool) for name, leaf in named_leaves(params).items()}
+    member = SubNetwork(params, there, jnp.int32(0), jnp.float32(pace))
     learner, losses = trainer.study(
+        member,
         trainer.learner(params, jax.random.key(0)),
-        there,
-        Lesson(task, jnp.zeros((16, 3))),
-        jnp.tile(jnp.arange(16), (2, 1)),
-        jnp.float32(pace),
+        Lesson(batch, jnp.zeros((2, 16))),
+        jnp.arange(16)[None],
     )
     assert losses[0] == pytest.approx(float(loss(params)), 1e-4)
-    found, moved = named_leaves(trainer.weights(learner, there)), 0.0
+    found, moved = named_leaves(trainer.weights(member, learner.moving)), 0.0
     for name, leaf in named_leaves(updates).items():
         step = found[name] - named_leaves(params)[name]
         np.testing.assert_allclose(step, pace * leaf, atol=1e-5)
@@ -316,6 +315,43 @@ def test_the_jack_teaches_log_odds():
         return float((entropy * (1 if batch.real is None else batch.real[1])).sum())
 
     assert loss(factor) == min(map(loss, _sharpness.SHARPNESS))
+
+
+def test_the_first_examples_stand_for_all_of_data_in_the_order_of_classes():
+    data = make_data()
+    order = np.argsort(data.search.labels, kind="stable")
+    split = Split(data.search.inputs[order], data.search.labels[order])
+    asked = Problem(network(), replace(data, search=split), TASKS, settings_of(found()))
+    batch = asked.training(None)
+    for task, size in enumerate(counts(batch).tolist()):
+        targets = np.asarray(batch.targets)[task, :size]
+        # All are there, and each class is among the first.
+        assert targets.sum(0).tolist() == [20 * there for there in np.asarray(batch.valid)[task]]
+        assert targets[: size // 2].any(0).tolist() == np.asarray(batch.valid)[task].tolist()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 40])
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 1.0])
+def test_every_step_has_a_rate(steps, warmup):
+    rates = np.array([warmed(0.5, warmup, steps)(step) for step in range(steps)])
+    assert (rates > 0).all() and rates.max() <= 0.5
+    peak = rates.argmax()
+    assert peak == min(round(warmup * steps), steps - 1)
+    np.testing.assert_allclose(rates[: peak + 1], rates[0] * np.arange(1, peak + 2), 1e-5)
+
+
+def test_of_epochs_that_err_equally_the_one_with_the_lowest_loss_is_kept():
+    """Steps too small to change a decision change the loss."""
+    cases = [Case(0, member) for member in found().tasks[0].members[:1]]
+    [tuned] = fine_tune(problem(), cases, replace(RECOVERY, rate=1e-6, epochs=1))
+    assert tuned.after == tuned.before and tuned.epoch == 1
+
+
+def test_a_teacher_that_does_not_fit_is_refused(monkeypatch):
+    monkeypatch.setattr(_course, "device_memory", lambda: 1000)
+    with pytest.raises(InputError, match="`recovery.distillation` must keep what the Jack says"):
+        course_of(problem(), RECOVERY)
+    course_of(problem(), replace(RECOVERY, distillation=0.0))
 
 
 @pytest.mark.parametrize(

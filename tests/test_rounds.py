@@ -13,7 +13,7 @@ from sosjax.recover import _rounds
 from sosjax.recover._course import course_of
 from sosjax.recover._forecast import forecast
 from sosjax.recover._foretold import averaged, unseen
-from sosjax.recover._further import further
+from sosjax.recover._further import _members, further
 from sosjax.recover._rounds import recovered
 from sosjax.recover._seeking import genes_of, ratios_of
 from sosjax.search._found import settings_of
@@ -42,6 +42,22 @@ def test_a_task_without_members_leaves_the_others_their_rounds(monkeypatch):
     trials = in_rounds(RECOVERY, sets)
     assert len(trials) > len(first.members) and {one.task for one in trials} == {0}
     assert averaged(problem(), trials, RECOVERY)[-1].expected is not None
+
+
+def test_of_several_rankings_the_scale_decides_nothing():
+    """Neither in the search nor in the members that rounds seek."""
+    settings = replace(settings_of(found()), ranking=("taylor", "magnitude"))
+    mixed = Problem(network(), make_data(), TASKS, settings)
+    mixed.__dict__["scores"] = [score.at[:, 1].multiply(1e4) for score in mixed.scores]
+    plain = Problem(network(), make_data(), TASKS, settings)
+    for scaled, ranking in zip(mixed.one_ranking(), plain.one_ranking(), strict=True):
+        np.testing.assert_array_equal(scaled, ranking)
+    genes = jnp.full((len(TASKS), 1, ratios_of(plain).dimensions), 0.6)
+    for scaled, member in zip(
+        *(_members(each, np.asarray(genes), [[0], [0]]) for each in (mixed, plain)), strict=True
+    ):
+        for mask, same in zip(scaled[1].masks, member[1].masks, strict=True):
+            np.testing.assert_array_equal(mask, same)
 
 
 def test_the_front_is_of_errors_held_against_those_of_others():

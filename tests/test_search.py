@@ -367,6 +367,11 @@ def test_existing_folder_is_refused(tmp_path, compiled):
             "`search.objectives` must be error, divergence or both, and then one or more different "
             "costs, got ['parameters', 'error'].",
         ),
+        (
+            {"objectives": ("error", "parameters", "bytes", "flops", "latency_ms")},
+            "`search.objectives` must name at most 3 costs, or no journal could tell a front's "
+            "hypervolume, got ['parameters', 'bytes', 'flops', 'latency_ms'].",
+        ),
     ],
 )
 def test_bad_settings(options, sentence):

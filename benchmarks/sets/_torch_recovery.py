@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
 import torch  # pyright: ignore[reportMissingImports]
 
 from sosjax import Member, Recovery
@@ -16,6 +15,7 @@ from sosjax.recover._course import Course, course_of
 from sosjax.recover._sharpness import SHARPNESS
 from sosjax.search._problem import Problem
 from sosjax.training._orders import orders
+from sosjax.training._recovery import warmed
 
 from ..torch_resnet import TorchResNet, as_torch
 from ._flagship import Flagship
@@ -70,7 +70,7 @@ def recovered(
         raise ValueError(f"PyTorch trains all parts here, got {recovery.parts!r}.")
     module = small(problem, member)
     classes = len(member.classes)
-    batch = course.lessons.task
+    batch = course.lessons.batch
     images = as_torch(batch.inputs[task])
     targets = torch.tensor(batch.targets[task][:, :classes])
     teacher = torch.tensor(
@@ -79,9 +79,8 @@ def recovered(
     sharpen(module, images[:256], targets[:256])
     first = orders(batch, recovery, 0)
     steps = int(first.shape[1]) * recovery.epochs
-    warm = max(1, round(recovery.warmup * steps))
     rate = recovery.suited(problem.jat.graph).rate or 0.0
-    schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warm, max(steps, warm + 1))
+    schedule = warmed(rate, recovery.warmup, steps)
     pace = recovery.pace(problem.share(task, member.scores.kept))
     rates = pace * np.asarray(schedule(np.arange(steps)))
     optimiser = torch.optim.AdamW(module.parameters(), weight_decay=recovery.decay)

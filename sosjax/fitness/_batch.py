@@ -122,15 +122,21 @@ def require_fits(part: str, split: Split, rows: int) -> None:
       InputError: they need more than half of it.
     """
     each = split.inputs[:1].nbytes + split.labels[:1].nbytes
-    memory = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
-    if memory is None:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = device_memory()
     require(
         rows * each <= memory / 2,
         f"`data.{part}` must fit into half of the device's memory, {memory / 2e9:.1f} GB, got "
         f"{rows * each / 1e9:.1f} GB for all tasks: fewer examples (`search.images`, "
         "`search.calibration`, smaller splits) or smaller ones do.",
     )
+
+
+def device_memory() -> int:
+    """Return the bytes of memory of a device; of the machine, where a device does not tell."""
+    known = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+    if known is None:
+        known = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(known)
 
 
 def _rows(split: Split, part: str, wanted: Sequence[int], kind: str) -> np.ndarray:

@@ -13,6 +13,8 @@ from ._error import finite_share
 
 LEAST = 0.01
 """The least share that least squares may foretell."""
+TINY = 1e-30
+"""What a share counts as that is too small for a float32: its logarithm is finite."""
 
 
 def as_shares(
@@ -75,5 +77,5 @@ def token_divergence(
 def _nats(wanted: Array, found: Array) -> Array:
     """Return each row's divergence; where nothing is wanted, nothing is added."""
     there = wanted > 0
-    ratio = jnp.where(there, wanted, 1) / jnp.where(there, found, 1)
+    ratio = jnp.where(there, wanted, 1) / jnp.where(there, jnp.maximum(found, TINY), 1)
     return (wanted * jnp.log(ratio)).sum(-1)

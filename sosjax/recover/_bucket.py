@@ -199,13 +199,13 @@ def placed(
       Its leaves, zero where a unit is held but gone, and for each leaf by path what is not.
     """
     numbers = named_leaves(full)
-    kept = named_leaves(graph.graph.cut_params(full, masks, _resized(graph, numbers)))
+    resized = graph.resized(0 if graph.head is None else numbers[graph.head.bias].shape[0])
+    kept = named_leaves(graph.graph.cut_params(full, masks, resized))
     nothing = with_leaves(
         full, {name: np.zeros(leaf.shape, bool) for name, leaf in numbers.items()}
     )
     ones = {name: np.ones(leaf.shape, bool) for name, leaf in kept.items()}
     there = graph.expanded(nothing, ones, masks)
-    resized = _resized(graph, numbers)
     held = named_leaves(graph.graph.cut_params(jax.tree.map(np.asarray, there), wide, resized))
     small = graph.graph.cut_params(full, wide, resized)
     leaves = {
@@ -232,7 +232,3 @@ def cropped(leaves: dict[str, Any], head: Head | None, width: int) -> dict[str, 
         return leaves
     own = {head.kernel: leaves[head.kernel][:, :width], head.bias: leaves[head.bias][:width]}
     return leaves | own
-
-
-def _resized(graph: Subject, leaves: dict[str, Any]) -> Any:
-    return graph.resized(0 if graph.head is None else leaves[graph.head.bias].shape[0])

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from .._tree import concatenate
-from .._types import Array, Float, Int
-from ..training._trainer import Learner, Trainer
+from .._types import Array, Int
+from ..training._trainer import Learner, SubNetwork, Trainer
 from ._course import Course
 
 
@@ -17,7 +17,7 @@ class Trainee(NamedTuple):
     """One member in training.
 
     Attributes:
-      learner: as it is by now.
+      learner: what is trained of it, as it is by now.
       best: its leaves after the best epoch; those it came with, if none was better.
       error: validation error of the best.
       loss: validation loss of the best.
@@ -44,12 +44,10 @@ class BucketTraining:
 
     Attributes:
       trainer: one member's training.
-      patience: a member rests after so many epochs without a better one.
       lanes: members side by side; `None`: one after the other.
     """
 
     trainer: Trainer
-    patience: int
     lanes: int | None
 
     def start(self, keys: Array, params: Any, errors: Array, losses: Array) -> Trainee:
@@ -66,23 +64,23 @@ class BucketTraining:
         self,
         number: Array,
         trainees: Trainee,
-        there: Any,
-        tasks: Int[Array, " M"],
-        paces: Float[Array, " M"],
+        members: SubNetwork,
         orders: Int[Array, "T N B"],
         course: Course,
     ) -> Trainee:
-        """Train members that are not at rest for one epoch."""
+        """Train members [M] that are not at rest for one epoch."""
 
-        def trained(trainee: Trainee, there: Any, task: Array, pace: Array) -> Trainee:
-            lesson, calibration, validation = jax.tree.map(lambda leaf: leaf[task], course)
-            order = orders[task]
-            learner, costs = self.trainer.study(trainee.learner, there, lesson, order, pace)
-            weights = self.trainer.weights(learner, there)
-            graph = self.trainer.graph
-            weights = graph.recalibrated(weights, calibration.inputs, calibration.real)
-            error, loss = self.trainer.marks(weights, validation)
-            better = error < trainee.error
+        def trained(trainee: Trainee, member: SubNetwork) -> Trainee:
+            trainer, order = self.trainer, orders[member.task]
+            learner, costs = trainer.study(member, trainee.learner, course.lessons, order)
+            calibration, validation = (
+                part.task(member.task) for part in (course.calibration, course.validation)
+            )
+            weights = trainer.weights(member, learner.moving)
+            weights = trainer.graph.recalibrated(weights, calibration.inputs, calibration.real)
+            error, loss = trainer.marks(weights, validation)
+            # Few validation examples have many ties: the loss tells them apart.
+            better = (error < trainee.error) | ((error == trainee.error) & (loss < trainee.loss))
             lost = ~jnp.isfinite(costs).all() | ~jnp.isfinite(error)
             best = jax.tree.map(lambda new, old: jnp.where(better, new, old), weights, trainee.best)
             return trainee._replace(
@@ -97,10 +95,10 @@ class BucketTraining:
             )
 
         def one(row: Any) -> Trainee:
-            rests = row[0].lost | (row[0].stale >= self.patience)
+            rests = row[0].lost | (row[0].stale >= self.trainer.recovery.patience)
             return jax.lax.cond(rests, lambda: row[0], lambda: trained(*row))
 
-        return _visited(one, (trainees, there, tasks, paces), self.lanes)
+        return _visited(one, (trainees, members), self.lanes)
 
 
 def _visited(one: Callable[[Any], Any], rows: Any, lanes: int | None) -> Any:

@@ -1,5 +1,6 @@
 """What a front is trained and judged on, laid out once."""
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 
 from .._errors import require
 from .._types import Array
-from ..fitness._batch import TaskBatch
+from ..fitness._batch import TaskBatch, device_memory
 from ..fitness._kernel import Kernel
 from ..search._problem import Problem
 from ..training._orders import counts
@@ -35,7 +36,8 @@ def course_of(problem: Problem, recovery: Recovery) -> Course:
     """Gather the examples and ask the Jack about them.
 
     Raises:
-      InputError: a task has fewer examples than a batch.
+      InputError: a task has fewer examples than a batch, or what the Jack says of all of them
+        does not fit into the memory of the device.
     """
     batch = problem.training(recovery.images)
     fewest = int(counts(batch).min())
@@ -47,12 +49,25 @@ def course_of(problem: Problem, recovery: Recovery) -> Course:
     # Without distillation nobody asks, and outputs of tokens are large.
     teacher = jnp.zeros(batch.inputs.shape[:2])
     if recovery.distillation > 0:
-        teacher = _teacher(problem.kernel, problem.jat.params, batch)
+        asked = partial(_teacher, problem.kernel)
+        shape = jax.eval_shape(asked, problem.jat.params, batch)
+        _require_fits(math.prod(shape.shape) * shape.dtype.itemsize)
+        teacher = asked(problem.jat.params, batch)
     parts = (batch, problem.calibration, problem.validation)
     # What a fitness knows beyond the examples is none of a member's that has its own weights.
     bare = {"solved": None, "penalty": None, "known": None, "jack": None}
     batch, calibration, validation = (part._replace(**bare) for part in parts)
     return Course(Lesson(batch, teacher), calibration, validation)
+
+
+def _require_fits(size: int) -> None:
+    memory = device_memory()
+    require(
+        size <= memory / 2,
+        "`recovery.distillation` must keep what the Jack says of all examples within half of the "
+        f"device's memory, {memory / 2e9:.1f} GB, got {size / 1e9:.1f} GB: fewer examples "
+        "(`recovery.images`) do, or none of it (`distillation = 0`).",
+    )
 
 
 @partial(jax.jit, static_argnums=0)

@@ -15,7 +15,7 @@ from ..search._checkpoint import load_checkpoint, save_checkpoint
 from ..search._problem import Problem
 from ..training._orders import orders, steps
 from ..training._recovery import Recovery
-from ..training._trainer import Trainer
+from ..training._trainer import SubNetwork, Trainer
 from ._bucket import Bucket, buckets, cropped, placed, widened
 from ._bucket_training import BucketTraining, Trainee
 from ._case import Case, FineTuned
@@ -54,8 +54,8 @@ def fine_tune(
     course = course_of(problem, recovery) if course is None else course
     cases, came = prepared(problem, course, cases)
     found: dict[int, FineTuned] = {}
-    outputs = course.lessons.task.valid.shape[1]
-    taken = recovery.epochs * steps(course.lessons.task, recovery)
+    outputs = course.lessons.batch.valid.shape[1]
+    taken = recovery.epochs * steps(course.lessons.batch, recovery)
     examples = 3.0 * taken * recovery.batch
     masks = [case.masks for case in cases]
     trimmed = trim(problem.jat.graph, course)
@@ -95,42 +95,40 @@ class _Bucketful:
         self.problem, self.course, self.recovery = problem, course, recovery
         self.trimmed, self.bucket, self.cases = trimmed, bucket, cases
         self.before, self.losses = np.array(before, np.float32).T
-        total = steps(course.lessons.task, recovery) * recovery.epochs
+        total = steps(course.lessons.batch, recovery) * recovery.epochs
         trainer = Trainer(bucket.graph, problem.kind, recovery, total)
-        self.training = BucketTraining(trainer, recovery.patience, problem.kernel.lanes)
-        head, width = problem.jat.graph.head, course.lessons.task.valid.shape[1]
+        self.training = BucketTraining(trainer, problem.kernel.lanes)
+        head, width = problem.jat.graph.head, course.lessons.batch.valid.shape[1]
         full = (trimmed.take(case.params(problem.jat)) for case in cases)
         pairs = [
             placed(trimmed.graph, widened(params, head, width), case.masks, wide)
             for params, case, wide in zip(full, cases, bucket.wide, strict=True)
         ]
-        params, there = zip(*pairs, strict=True)
-        self.params, self.there = _stacked(params), _stacked(there)
-        self.tasks = jnp.asarray([case.task for case in cases])
-        self.paces = jnp.asarray(
-            [recovery.pace(problem.share(case.task, case.kept)) for case in cases]
-        )
+        paces = [recovery.pace(problem.share(case.task, case.kept)) for case in cases]
+        tasks = jnp.asarray([case.task for case in cases])
+        params, there = map(_stacked, zip(*pairs, strict=True))
+        self.members = SubNetwork(params, there, tasks, jnp.asarray(paces))
 
     def run(self, place: Path | None, name: str, progress: Progress) -> list[FineTuned]:
         """Train from the newest checkpoint, or from the start, to the last epoch."""
         start = written = time.monotonic()
         keys = jax.random.key(self.recovery.seed)
         keys = jax.random.split(keys, len(self.cases))
-        first = jax.jit(self.training.start)(keys, self.params, self.before, self.losses)
-        trainees, done = first, 0
+        start_of = jax.jit(self.training.start)
+        trainees, done = start_of(keys, self.members.params, self.before, self.losses), 0
         if place is not None:
             place.mkdir(parents=True, exist_ok=True)
-            kept, warnings = load_checkpoint(place, (jnp.zeros((), jnp.int32), first))
+            kept, warnings = load_checkpoint(place, (jnp.zeros((), jnp.int32), trainees))
             for warning in warnings:
                 progress({"event": f"{name}: {warning}", "warning": True})
             if kept is not None:
                 done, trainees = int(kept[0]), kept[1]
-        epoch = jax.jit(self.training.epoch)
+        # What is trained is given up for what becomes of it: both at once would be twice as large.
+        epoch = jax.jit(self.training.epoch, donate_argnums=1)
         while done < self.recovery.epochs and not self._all_rest(trainees):
-            order = orders(self.course.lessons.task, self.recovery, done)
+            order = orders(self.course.lessons.batch, self.recovery, done)
             done += 1
-            members = self.there, self.tasks, self.paces
-            trainees = epoch(jnp.int32(done), trainees, *members, order, self.course)
+            trainees = epoch(jnp.int32(done), trainees, self.members, order, self.course)
             if place is not None and time.monotonic() - written >= SECONDS:
                 save_checkpoint(place, done, (jnp.int32(done), trainees))
                 written = time.monotonic()

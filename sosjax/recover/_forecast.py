@@ -110,7 +110,8 @@ def steadied(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return log errors that are half of what the losses say, and their noise, [N] each.
 
-    The noise is the binomial variance; a smaller one that was fitted foretold worse. An error
+    The noise is the binomial variance, which stands in for values and tokens too, whose errors are
+    means of other things; a smaller one that was fitted foretold worse. An error
     counts the wrong examples, a loss weighs how wrong each example is: it tells sub-networks apart
     that err equally often. What it is in errors is a line through those of a task.
     """

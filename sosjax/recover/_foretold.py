@@ -48,7 +48,7 @@ def unseen(problem: Problem, trials: Sequence[Trial]) -> np.ndarray:
 
 def _foretold(problem: Problem, known: Sequence[Trial], asked: Sequence[Trial]) -> np.ndarray:
     """Return the validation errors of some that a forecast learnt from others foretells, [N]."""
-    found, (kept, tasks) = learnt(problem, known), placed(asked)
+    found, (kept, tasks) = learnt(problem, known), counts_and_tasks(asked)
     genes, errors = jnp.asarray(traits_of(problem, kept), jnp.float32), []
     for task in range(len(problem.tasks)):
         errors.append(np.exp(found(genes, task)[0]))
@@ -59,7 +59,7 @@ def _foretold(problem: Problem, known: Sequence[Trial], asked: Sequence[Trial]) 
 
 def learnt(problem: Problem, trials: Sequence[Trial]) -> Forecast:
     """Return a forecast from sub-networks that were recovered."""
-    kept, tasks = placed(trials)
+    kept, tasks = counts_and_tasks(trials)
     errors, losses = (
         np.array([getattr(trial.tuned, name) for trial in trials]) for name in ("after", "loss")
     )
@@ -68,7 +68,7 @@ def learnt(problem: Problem, trials: Sequence[Trial]) -> Forecast:
     return forecast(traits, tasks, errors, losses, examples, len(problem.tasks))
 
 
-def placed(trials: Sequence[Trial]) -> tuple[np.ndarray, np.ndarray]:
+def counts_and_tasks(trials: Sequence[Trial]) -> tuple[np.ndarray, np.ndarray]:
     """Return each one's counts, [N, G + blocks], and the number of its task, [N]."""
     kept = np.array([trial.member.scores.kept for trial in trials])
     return kept, np.array([trial.task for trial in trials])

@@ -11,9 +11,8 @@ from ..environments._environment import Environment
 from ..search._judge import calibrated, candidates
 from ..search._problem import Problem
 from ..sets._member import Member
-from ..space._importance import ranking
 from ..training._recovery import Recovery
-from ._foretold import learnt, placed
+from ._foretold import counts_and_tasks, learnt
 from ._promise import better_within, promising
 from ._seeking import aimed, genes_of, ratios_of, seek
 from ._trial import Trial, by_task, unbeaten
@@ -41,10 +40,11 @@ def further(
       recovery: how many members for each task, and the seed.
       number: of the round, from 1.
     """
-    encoding, (kept, tasks) = ratios_of(problem), placed(trials)
+    encoding, (kept, tasks) = ratios_of(problem), counts_and_tasks(trials)
     aim = aimed(problem, learnt(problem, trials), CAUTION, recovery.smallest, environments)
     known = _fronts(problem, trials, genes_of(encoding, kept))
-    genotypes = seek(problem, aim, known, 1 + len(environments), recovery.seed + number)
+    key = jax.random.fold_in(jax.random.key(recovery.seed), number)
+    genotypes = seek(problem, aim, known, 1 + len(environments), key)
     aim, chosen = jax.jit(aim), []
     for task in range(len(problem.tasks)):
         own, drawn = tasks == task, np.asarray(encoding.kept(jnp.asarray(genotypes[task])))
@@ -113,7 +113,7 @@ def _members(
     rows = np.array([[*own, *[0] * (width - len(own))] for own in chosen])
     wanted = np.array([[place < len(own) for place in range(width)] for own in chosen])
     drawn = jnp.asarray(np.take_along_axis(genotypes, rows[..., None], 1))
-    rankings = ranking([score.mean(1) for score in problem.scores])
-    source = candidates(ratios_of(problem), drawn, rankings, jnp.asarray(wanted))
+    rankings, wanted = problem.one_ranking(), jnp.asarray(wanted)
+    source = candidates(ratios_of(problem), drawn, rankings, wanted)
     found = calibrated(problem, source)
     return [(task, member) for task, own in enumerate(found) for member in own]

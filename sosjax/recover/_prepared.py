@@ -18,7 +18,7 @@ from ..search._problem import Problem
 from ._bucket import widened
 from ._case import Case
 from ._course import Course
-from ._sharpness import ROWS, sharpness
+from ._sharpness import CHOSEN_ON, sharpness
 
 
 def prepared(
@@ -35,19 +35,21 @@ def prepared(
       cases: the sub-networks.
     """
     sharpens = problem.kind == "classes" and problem.jat.graph.head is not None
-    batches = course.lessons.task, course.validation
+    batches = course.lessons.batch, course.validation
     outputs = course.validation.valid.shape[1]
     found, marks = [], []
     for case in cases:
         number = jnp.int32(case.task)
-        own = evaluated(problem, case, outputs)
+        own = kernel_arguments(problem, case, outputs)
         error, loss, factor = _judged(problem.kernel, sharpens, batches, number, *own)
         found.append(replace(case, sharpness=float(factor)))
         marks.append((float(error), float(loss)))
     return found, marks
 
 
-def evaluated(problem: Problem, case: Case, outputs: int) -> tuple[Any, list[Array], Calibrated]:
+def kernel_arguments(
+    problem: Problem, case: Case, outputs: int
+) -> tuple[Any, list[Array], Calibrated]:
     """Return full parameters, masks and what the sub-network carries, as the kernel takes them.
 
     Args:
@@ -84,7 +86,7 @@ def _judged(
     if not sharpens:
         return *kernel.marks(params, validation, masks, own), jnp.ones(())
     assert own.head is not None
-    features, _ = kernel.graph.features(params, task.inputs[:ROWS], masks, False)
+    features, _ = kernel.graph.features(params, task.inputs[:CHOSEN_ON], masks, False)
     outputs = features @ own.head.kernel + own.head.bias
     factor = sharpness(outputs, task.targets, task.valid, task.real)
     # Training sets out from log odds.

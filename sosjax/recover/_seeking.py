@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Float
+from .._types import Array, Float, Key
 from ..environments._environment import Environment
 from ..search._problem import Problem
 from ..space._encoding import Ratios
@@ -60,7 +60,7 @@ def aimed(
 
 
 def seek(
-    problem: Problem, aim: Aim, known: Float[Array, "T M D"], places: int, seed: int
+    problem: Problem, aim: Aim, known: Float[Array, "T M D"], places: int, key: Key[Array, ""]
 ) -> np.ndarray:
     """Evolve genotypes of keep ratios towards what is sought, for one place after the other.
 
@@ -71,7 +71,7 @@ def seek(
       aim: what is sought.
       known: genotypes to begin with.
       places: of the aim.
-      seed: of everything random.
+      key: of everything random; each place has its own.
 
     Returns:
       Genotypes [T, places * P, D].
@@ -104,7 +104,7 @@ def seek(
         state, _ = jax.lax.scan(generation, state, jax.random.split(key, GENERATIONS))
         return state.population.reshape(tasks, POPULATION, -1)
 
-    found = [run(jax.random.key(seed), jnp.int32(place)) for place in range(places)]
+    found = [run(jax.random.fold_in(key, place), jnp.int32(place)) for place in range(places)]
     return np.concatenate([np.asarray(own) for own in found], 1)
 
 

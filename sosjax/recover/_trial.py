@@ -15,7 +15,7 @@ from ..search._judge import unbeaten as unbeaten_of
 from ..search._problem import Problem
 from ..sets._member import Member
 from ._case import Case, FineTuned
-from ._prepared import evaluated
+from ._prepared import kernel_arguments
 
 
 @final
@@ -79,7 +79,7 @@ def error_on_test(problem: Problem) -> Callable[[int, Member], float]:
         return problem.kernel.error(params, batch.task(number), *own)
 
     def error(number: int, member: Member) -> float:
-        own = evaluated(problem, Case(number, member), problem.test.valid.shape[1])
+        own = kernel_arguments(problem, Case(number, member), problem.test.valid.shape[1])
         return share(judged(problem.test, jnp.int32(number), *own))
 
     return error

@@ -53,7 +53,7 @@ def trim(graph: Subject, course: Course) -> Trimmed:
       graph: the whole network.
       course: the examples.
     """
-    batches = (course.lessons.task, course.calibration, course.validation)
+    batches = (course.lessons.batch, course.calibration, course.validation)
     leaves = named_leaves(graph.graph.shapes)
     read = rows_read(graph, *(batch.inputs for batch in batches)).items()
     found = {name: own for name, own in read if len(own) < len(leaves[name])}

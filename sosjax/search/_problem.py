@@ -133,8 +133,12 @@ class Problem:
         return found
 
     def training(self, limit: int | None) -> TaskBatch:
-        """Return search examples to train on: so many for each task, or all of them."""
+        """Return search examples to train on, shuffled: so many for each task, or all of them.
+
+        The first of them stand for all, also where a data set is in the order of its classes.
+        """
         own = [self._has_own_head(task) for task in self.tasks]
+        limit = limit or max(len(data_of(task).search) for task in self.tasks)
         batch = self._gathered(own, "search", limit=limit, seed=self.settings.seed)
         return batch._replace(solved=self.calibration.solved)
 
@@ -184,10 +188,13 @@ class Problem:
         Returns:
           Places, int32 [T, size]; or scores of mean 1, float32 [T, R, size], if it mixes them.
         """
+        return normalised(self.scores) if self.encoding.rankings > 1 else self.one_ranking()
+
+    def one_ranking(self) -> list[Array]:
+        """Return one ranking of each group, int32 [T, size]: of several, the even mixture."""
         if len(self.settings.rankings) == 1:
             return ranking([score[:, 0] for score in self.scores])
-        scores = normalised(self.scores)
-        return scores if self.encoding.rankings > 1 else ranking(mixture(scores))
+        return ranking(mixture(normalised(self.scores)))
 
     def unranked(self) -> list[Array]:
         """Return zeros in the place of `rankings`."""

@@ -8,6 +8,7 @@ from typing import final
 from .._errors import require, require_known, require_number, require_unique
 from ..fitness._kernel import JUDGEMENTS, MODES, OBJECTIVES
 from ..graph._subject import Subject
+from ..pareto._hypervolume import MOST
 from ..space._encoding import ENCODINGS
 from ..space._importance import RANKINGS
 
@@ -133,6 +134,11 @@ class Settings:
             and len(set(self.objectives)) == len(self.objectives),
             f"`search.objectives` must be error, divergence or both, and then one or more "
             f"different costs, got {list(self.objectives)}.",
+        )
+        require(
+            len(costs) < MOST,
+            f"`search.objectives` must name at most {MOST - 1} costs, or no journal could tell a "
+            f"front's hypervolume, got {costs}.",
         )
         if self.strategy not in STRATEGIES:
             from ..strategies import ALGORITHMS

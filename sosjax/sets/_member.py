@@ -25,8 +25,8 @@ class Scores:
       validation_error: share of validation examples.
       test_error: share of test examples; reported, never used.
       epoch: the epoch of recovery that validation data chose, 0 if none was better than before;
-        `None` where nothing was recovered. Then the errors above are those after it, and these
-        two the ones before.
+        `None` where nothing was recovered. Then validation and test error are those after it,
+        and these two the ones before.
       validation_error_before: as above.
       test_error_before: as above.
       expected_error: the validation error as the forecast expects it that rounds of recovery

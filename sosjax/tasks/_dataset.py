@@ -39,8 +39,9 @@ class Split:
 class Dataset:
     """What sub-networks are judged on.
 
-    The search may look at `search` as often as it likes; `validation` is looked at once for every
-    member of the final sets; `test` is only reported.
+    A search and training may look at `search` as often as they like; `validation` is looked at once
+    for every member of a search's sets, and after every epoch of training, of which it chooses one;
+    `test` is only reported.
 
     Attributes:
       name: a name for reports.

@@ -23,11 +23,11 @@ class Adaptation:
     0.5
 
     Attributes:
-      epochs: each of `examples / batch` steps.
+      epochs: each of `examples / batch` steps, examples of the largest task.
       images: examples of the search split to train on, for each task; `None`: all of it.
       batch: examples of a step, for each task.
       rate: the peak learning rate of Adam.
-      warmup: the share of all steps in which the rate rises from 0; then it falls by a cosine to 0.
+      warmup: the share of all steps in which the rate rises; then it falls by a cosine to 0.
       decay: weight decay, decoupled from the gradient.
       subnetworks: random ones in each step, beside the whole network and the smallest.
       low: the lowest gene of a group in training, in [0, 1]: of it size^gene units are kept. The

@@ -24,7 +24,8 @@ class Recovery:
     64
 
     Attributes:
-      epochs: each of `examples / batch` steps, the same number for every member of every task.
+      epochs: each of `examples / batch` steps, examples of the largest task; smaller ones go
+        through theirs more often.
       patience: a member rests after so many epochs without a lower validation error.
       images: examples of the search split to train on, for each task; `None`: all of it.
       parts: `"all"` leaves; `"norms"`: those with one axis (norms, biases) and the head;
@@ -34,7 +35,7 @@ class Recovery:
       rate: the peak learning rate of Adam for the whole network; smaller members take larger steps,
         see `pace`; `None`: what suits the network, 0.005 if it has moments that are estimated
         (BatchNorm), 0.0003 else.
-      warmup: the share of all steps in which the rate rises from 0; then it falls by a cosine to 0.
+      warmup: the share of all steps in which the rate rises; then it falls by a cosine to 0.
       decay: weight decay, decoupled from the gradient (Loshchilov and Hutter, 2019,
         https://arxiv.org/abs/1711.05101).
       distillation: the share of the loss that is the distance to the Jack's outputs, in [0, 1]
@@ -121,6 +122,10 @@ def scheduled_adam(
     rate: float, warmup: float, decay: float, steps: int
 ) -> optax.GradientTransformation:
     """Return Adam whose rate rises in a share of so many steps and then falls by a cosine to 0."""
-    warm = max(1, round(warmup * steps))
-    schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warm, max(steps, warm + 1))
-    return optax.adamw(schedule, weight_decay=decay)
+    return optax.adamw(warmed(rate, warmup, steps), weight_decay=decay)
+
+
+def warmed(rate: float, warmup: float, steps: int) -> optax.Schedule:
+    """Return the rate by step; the first has one already, or a single step would be none."""
+    warm = round(warmup * steps)
+    return optax.warmup_cosine_decay_schedule(rate / (warm + 1), rate, warm, max(steps, warm + 1))

@@ -39,11 +39,11 @@ class Pupil(NamedTuple):
 
     Attributes:
       moving: what is trained, as it is by now.
-      memory: the optimiser's.
+      optimiser_state: of it.
     """
 
     moving: Moving
-    memory: Any
+    optimiser_state: Any
 
 
 @final
@@ -109,9 +109,9 @@ class Sandwich:
             moving: Any = pupil.moving
             slopes: Any
             slopes, losses = self.slopes(moving, jack, batch, rankings, rows, key)
-            updates, memory = optimiser.update(slopes, pupil.memory, moving)
+            updates, state = optimiser.update(slopes, pupil.optimiser_state, moving)
             moved: Any = optax.apply_updates(moving, updates)
-            return Pupil(moved, memory), losses
+            return Pupil(moved, state), losses
 
         keys = jax.random.split(key, order.shape[1])
         return jax.lax.scan(step, pupil, (jnp.swapaxes(order, 0, 1), keys))

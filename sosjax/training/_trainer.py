@@ -21,29 +21,52 @@ from ._trainable import trainable
 
 
 class Lesson(NamedTuple):
-    """What a step looks at: the examples of one task and what the Jack says of them.
+    """What is learnt from: the examples of every task and what the Jack says of them.
 
     Attributes:
-      task: the examples.
-      teacher: the Jack's outputs for them: [B, C], or [B, S, V] for tokens.
+      batch: the examples.
+      teacher: the Jack's outputs for them: [T, B, C], or [T, B, S, V] for tokens; [T, B] zeros
+        where nobody asks.
     """
 
-    task: TaskBatch
+    batch: TaskBatch
     teacher: Array
 
+    def step(self, task: Array, rows: Int[Array, " B"]) -> tuple[TaskBatch, Array]:
+        """Return some examples of one task and what is said of them; no others are copied."""
+        batch = self.batch
+        bare: Any = {"inputs": None, "targets": None, "real": None}
+        own = batch._replace(**bare).task(task)
+        examples = {name: getattr(batch, name)[task, rows] for name in ("inputs", "targets")}
+        return own._replace(**examples), self.teacher[task, rows]
 
-class Learner(NamedTuple):
-    """One sub-network in training.
+
+class SubNetwork(NamedTuple):
+    """What stays as it is while a sub-network is trained.
 
     Attributes:
-      params: its leaves; removed units are zero.
-      moving: what is trained: leaves or factors of updates, by path.
-      memory: the optimiser's.
+      params: its leaves as it came; removed units are zero.
+      there: for each leaf, by path, whether an entry belongs to units that are kept.
+      task: the number of its task.
+      pace: what the rate is multiplied by.
     """
 
     params: Any
+    there: dict[str, Array]
+    task: Int[Array, ""]
+    pace: Float[Array, ""]
+
+
+class Learner(NamedTuple):
+    """What moves while a sub-network is trained.
+
+    Attributes:
+      moving: leaves or factors of updates, by path.
+      optimiser_state: of them.
+    """
+
     moving: dict[str, Any]
-    memory: Any
+    optimiser_state: Any
 
 
 @final
@@ -71,57 +94,48 @@ class Trainer:
         moving = trainable(named_leaves(params), self.recovery.parts, self.graph)
         if self.recovery.parts == "low-rank":
             moving |= factors(key, named_leaves(params), moving, self.graph, self.recovery.rank)
-        return Learner(params, moving, self.recovery.optimiser(self.steps).init(moving))
+        return Learner(moving, self.recovery.optimiser(self.steps).init(moving))
 
-    def weights(self, learner: Learner, there: dict[str, Array]) -> Any:
-        """Return the sub-network's leaves as they are by now.
-
-        Args:
-          learner: the sub-network.
-          there: for each leaf whether an entry belongs to units that are kept.
-        """
+    def weights(self, member: SubNetwork, moving: dict[str, Any]) -> Any:
+        """Return a sub-network's leaves with what is trained of them as it is by now."""
 
         def zero(leaf: Array) -> Array:
             return jnp.zeros((), leaf.dtype)  # a truth value or a count stays one
 
-        leaves = adapted(named_leaves(learner.params), learner.moving)
+        leaves = adapted(named_leaves(member.params), moving)
         return with_leaves(
-            learner.params,
-            {name: jnp.where(there[name], leaf, zero(leaf)) for name, leaf in leaves.items()},
+            member.params,
+            {
+                name: jnp.where(member.there[name], leaf, zero(leaf))
+                for name, leaf in leaves.items()
+            },
         )
 
     def study(
-        self,
-        learner: Learner,
-        there: dict[str, Array],
-        lesson: Lesson,
-        order: Int[Array, "N B"],
-        pace: Float[Array, ""],
+        self, member: SubNetwork, learner: Learner, lesson: Lesson, order: Int[Array, "N B"]
     ) -> tuple[Learner, Float[Array, " N"]]:
         """Take one step for each row of `order`.
 
         Args:
-          learner: the sub-network.
-          there: as for `weights`.
-          lesson: the examples.
-          order: which examples each step looks at.
-          pace: what the rate is multiplied by.
+          member: the sub-network.
+          learner: what is trained of it.
+          lesson: the examples of all tasks.
+          order: which of its task's each step looks at.
 
         Returns:
-          The sub-network after the steps, and the loss of each.
+          What is trained after the steps, and the loss of each.
         """
         optimiser = self.recovery.optimiser(self.steps)
 
         def step(learner: Learner, rows: Array) -> tuple[Learner, Array]:
             def loss(moving: dict[str, Any]) -> Array:
-                weights = self.weights(learner._replace(moving=moving), there)
-                return self._loss(weights, lesson, rows)
+                return self._loss(self.weights(member, moving), *lesson.step(member.task, rows))
 
             value, slopes = jax.value_and_grad(loss)(learner.moving)
-            updates, memory = optimiser.update(slopes, learner.memory, learner.moving)
-            updates = jax.tree.map(lambda leaf: pace * leaf, updates)
-            moving = optax.apply_updates(learner.moving, updates)
-            return learner._replace(moving=moving, memory=memory), value
+            updates, state = optimiser.update(slopes, learner.optimiser_state, learner.moving)
+            updates = jax.tree.map(lambda leaf: member.pace * leaf, updates)
+            moving: Any = optax.apply_updates(learner.moving, updates)
+            return Learner(moving, state), value
 
         return jax.lax.scan(step, learner, order)
 
@@ -133,17 +147,17 @@ class Trainer:
         full = [jnp.ones(size, bool) for size in self.graph.sizes]
         return kernel.marks(params, task, full, Calibrated({}, own))
 
-    def _outputs(self, params: Any, inputs: Array, estimate: bool = False) -> Array:
+    def _outputs(self, params: Any, inputs: Array) -> Array:
         full = [jnp.ones(size, bool) for size in self.graph.sizes]
+        estimate = bool(self.graph.statistics)
         features, _ = self.graph.features(params, inputs, full, estimate)
         if self.graph.head is None:
             return features
         leaves = named_leaves(params)
         return features @ leaves[self.graph.head.kernel] + leaves[self.graph.head.bias]
 
-    def _loss(self, params: Any, lesson: Lesson, rows: Array) -> Array:
-        task = lesson.task
-        outputs = self._outputs(params, task.inputs[rows], estimate=bool(self.graph.statistics))
+    def _loss(self, params: Any, task: TaskBatch, teacher: Array) -> Array:
         share, heat = self.recovery.distillation, self.recovery.temperature
-        targets, teacher = task.targets[rows], lesson.teacher[rows] if share else None
-        return training_loss(self.kind, task, outputs, targets, teacher, share, heat)
+        said = teacher if share else None
+        outputs = self._outputs(params, task.inputs)
+        return training_loss(self.kind, task, outputs, task.targets, said, share, heat)
