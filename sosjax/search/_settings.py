@@ -119,27 +119,7 @@ class Settings:
         return replace(self, fitness=fitness, uniform=uniform)
 
     def __post_init__(self) -> None:
-        require(
-            not isinstance(self.objectives, str),
-            f"`search.objectives` must be a list of names, got {self.objectives!r}.",
-        )
-        object.__setattr__(self, "objectives", tuple(self.objectives))
-        for name in self.objectives:
-            require_known("search.objectives", name, OBJECTIVES)
-        shares = [name for name in self.objectives if name in JUDGEMENTS]
-        costs = list(self.costs)
-        require(
-            list(self.objectives) == shares + costs
-            and min(len(shares), len(costs)) > 0
-            and len(set(self.objectives)) == len(self.objectives),
-            f"`search.objectives` must be error, divergence or both, and then one or more "
-            f"different costs, got {list(self.objectives)}.",
-        )
-        require(
-            len(costs) < MOST,
-            f"`search.objectives` must name at most {MOST - 1} costs, or no journal could tell a "
-            f"front's hypervolume, got {costs}.",
-        )
+        self._check_objectives()
         if self.strategy not in STRATEGIES:
             from ..strategies import ALGORITHMS
 
@@ -173,6 +153,29 @@ class Settings:
             require_number("search.chunk", self.chunk, 1, whole=True)
         require_number("search.checkpoint_every", self.checkpoint_every, 1, whole=True)
         require_number("search.seed", self.seed, 0, 2**32 - 1, whole=True)
+
+    def _check_objectives(self) -> None:
+        require(
+            not isinstance(self.objectives, str),
+            f"`search.objectives` must be a list of names, got {self.objectives!r}.",
+        )
+        object.__setattr__(self, "objectives", tuple(self.objectives))
+        for name in self.objectives:
+            require_known("search.objectives", name, OBJECTIVES)
+        shares = [name for name in self.objectives if name in JUDGEMENTS]
+        costs = list(self.costs)
+        require(
+            list(self.objectives) == shares + costs
+            and min(len(shares), len(costs)) > 0
+            and len(set(self.objectives)) == len(self.objectives),
+            f"`search.objectives` must be error, divergence or both, and then one or more "
+            f"different costs, got {list(self.objectives)}.",
+        )
+        require(
+            len(costs) < MOST,
+            f"`search.objectives` must name at most {MOST - 1} costs, or no journal could tell a "
+            f"front's hypervolume, got {costs}.",
+        )
 
     def _check_halving(self) -> None:
         require(
