@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import cache
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from sosjax.recover._promise import LEAST, MARGIN, better_within, promising
 from sosjax.recover._seeking import STEEP, aimed, genes_of, ratios_of, seek, traits_of
 from sosjax.search._found import settings_of
 from sosjax.search._problem import Problem
+
+KEY = jax.random.key(0)
 
 
 def drawn(count=40, genes=3, tasks=2, seed=0):
@@ -193,7 +196,7 @@ def test_what_matters_is_kept(group):
     told = forecast(rows, np.arange(60) % 2, errors, errors, np.full(60, 2000), 2)
     known = jnp.asarray(rows[:8])[None].repeat(2, 0)
     aim = aimed(problem(), told, 0.0, 1e-6)
-    genotypes = seek(problem(), aim, known, 1, 0)
+    genotypes = seek(problem(), aim, known, 1, KEY)
     for task in (0, 1):
         kept = encoding.kept(jnp.asarray(genotypes[task]))
         best = nondominated(aim(kept, jnp.int32(task), jnp.int32(0)))
@@ -234,9 +237,9 @@ def test_what_an_environment_takes_is_as_large_as_it_allows():
     ]
     aim = aimed(problem(), told, 0.0, 1e-6, places)
     known = jnp.asarray(rows[:8])[None].repeat(2, 0)
-    genotypes = np.split(seek(problem(), aim, known, 3, 0), 3, axis=1)
+    genotypes = np.split(seek(problem(), aim, known, 3, KEY), 3, axis=1)
     assert np.array_equal(
-        genotypes[0], seek(problem(), aimed(problem(), told, 0.0, 1e-6), known, 1, 0)
+        genotypes[0], seek(problem(), aimed(problem(), told, 0.0, 1e-6), known, 1, KEY)
     )
     for task in (0, 1):
         for number, one in enumerate(places, 1):
