@@ -26,7 +26,8 @@ class Recovery:
     Attributes:
       epochs: each of `examples / batch` steps, examples of the largest task; smaller ones go
         through theirs more often.
-      patience: a member rests after so many epochs without a lower validation error.
+      patience: a member rests after so many epochs without a lower validation error, or an equal
+        one with a lower loss.
       images: examples of the search split to train on, for each task; `None`: all of it.
       parts: `"all"` leaves; `"norms"`: those with one axis (norms, biases) and the head;
         `"low-rank"`: the same, and of every other leaf an update of low rank that is folded in.
