@@ -33,7 +33,8 @@ from sosjax import (
     shrink,
 )
 from sosjax._tree import named_leaves, with_leaves
-from sosjax.recover import _course, _fine_tune, _sharpness
+from sosjax.fitness import _batch
+from sosjax.recover import _fine_tune, _sharpness
 from sosjax.recover._case import Case
 from sosjax.recover._course import course_of
 from sosjax.recover._fine_tune import fine_tune
@@ -348,7 +349,9 @@ def test_of_epochs_that_err_equally_the_one_with_the_lowest_loss_is_kept():
 
 
 def test_a_teacher_that_does_not_fit_is_refused(monkeypatch):
-    monkeypatch.setattr(_course, "device_memory", lambda: 1000)
+    batch = course_of(problem(), RECOVERY).lessons.batch  # there are examples by now
+    monkeypatch.setattr(problem(), "training", lambda limit: batch)
+    monkeypatch.setattr(_batch, "device_memory", lambda: 1000)
     with pytest.raises(InputError, match="`recovery.distillation` must keep what the Jack says"):
         course_of(problem(), RECOVERY)
     course_of(problem(), replace(RECOVERY, distillation=0.0))

@@ -93,7 +93,12 @@ def task_batch(
         ]
     longest = max(map(len, rows))
     size = -(-longest // multiple) * multiple
-    require_fits(part, splits[0], len(splits) * size)
+    each = splits[0].inputs[:1].nbytes + splits[0].labels[:1].nbytes
+    require_fits(
+        len(splits) * size * each,
+        f"`data.{part}` must fit into",
+        "fewer examples (`search.images`, `search.calibration`, smaller splits) or smaller ones do",
+    )
     width = max(1, *(len(wanted) for wanted in outputs))
     real = np.zeros((len(rows), size), np.float32)
     classes = np.zeros((len(rows), width), np.int32)
@@ -115,19 +120,22 @@ def task_batch(
     return TaskBatch(*jax.device_put((*stacked, valid, scale, classes, owned)))
 
 
-def require_fits(part: str, split: Split, rows: int) -> None:
-    """Refuse examples that do not fit into the memory of the device beside the network.
+def require_fits(size: int, claim: str, remedy: str) -> None:
+    """Refuse what does not fit into the memory of the device beside the network.
+
+    Args:
+      size: bytes, of all tasks.
+      claim: the sentence up to "half of the device's memory".
+      remedy: its end: what would fit.
 
     Raises:
-      InputError: they need more than half of it.
+      InputError: it needs more than half of it.
     """
-    each = split.inputs[:1].nbytes + split.labels[:1].nbytes
     memory = device_memory()
     require(
-        rows * each <= memory / 2,
-        f"`data.{part}` must fit into half of the device's memory, {memory / 2e9:.1f} GB, got "
-        f"{rows * each / 1e9:.1f} GB for all tasks: fewer examples (`search.images`, "
-        "`search.calibration`, smaller splits) or smaller ones do.",
+        size <= memory / 2,
+        f"{claim} half of the device's memory, {memory / 2e9:.1f} GB, got {size / 1e9:.1f} GB for "
+        f"all tasks: {remedy}.",
     )
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from .._errors import require
 from .._types import Array
-from ..fitness._batch import TaskBatch, device_memory
+from ..fitness._batch import TaskBatch, require_fits
 from ..fitness._kernel import Kernel
 from ..search._problem import Problem
 from ..training._orders import counts
@@ -51,23 +51,17 @@ def course_of(problem: Problem, recovery: Recovery) -> Course:
     if recovery.distillation > 0:
         asked = partial(_teacher, problem.kernel)
         shape = jax.eval_shape(asked, problem.jat.params, batch)
-        _require_fits(math.prod(shape.shape) * shape.dtype.itemsize)
+        require_fits(
+            math.prod(shape.shape) * shape.dtype.itemsize,
+            "`recovery.distillation` must keep what the Jack says of all examples within",
+            "fewer examples (`recovery.images`) do, or none of it (`distillation = 0`)",
+        )
         teacher = asked(problem.jat.params, batch)
     parts = (batch, problem.calibration, problem.validation)
     # What a fitness knows beyond the examples is none of a member's that has its own weights.
     bare = {"solved": None, "penalty": None, "known": None, "jack": None}
     batch, calibration, validation = (part._replace(**bare) for part in parts)
     return Course(Lesson(batch, teacher), calibration, validation)
-
-
-def _require_fits(size: int) -> None:
-    memory = device_memory()
-    require(
-        size <= memory / 2,
-        "`recovery.distillation` must keep what the Jack says of all examples within half of the "
-        f"device's memory, {memory / 2e9:.1f} GB, got {size / 1e9:.1f} GB: fewer examples "
-        "(`recovery.images`) do, or none of it (`distillation = 0`).",
-    )
 
 
 @partial(jax.jit, static_argnums=0)
