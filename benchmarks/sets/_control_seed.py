@@ -1,5 +1,6 @@
 """What rounds of recovery make of another start or aim: controls for a seed's record."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from sosjax.search._problem import Problem
 
 from ._flagship import Flagship
 from ._methods import SEARCHES, Tell, baselines, searched
-from ._numbers import ADAPTED, CONTROLS, FOR_FLOPS, OURS, joined
+from ._numbers import ADAPTED, CONTROLS, FOR_FLOPS, joined
 from ._recovering import Tester
 from ._seed import add_rounds, kept, picked_of
+
+SEARCHED: dict[str, dict[str, Any]] = {**SEARCHES, FOR_FLOPS: {}, ADAPTED: {}}
+"""How the controls that search differ in settings from the Set, beside what `varied` changes."""
 
 
 def with_control(
@@ -28,10 +32,13 @@ def with_control(
     def measured() -> dict[str, Any]:
         more: dict[str, Any] = {"members": {}, "recoveries": {}}
         more["seconds"] = {"search": {}, "recovery": {}}
-        own, name = varied(flagship.at(seed), control), CONTROLS[control]
-        place = folder / f"seed-{seed}"
+        place, name, start = folder / f"seed-{seed}", CONTROLS[control], time.perf_counter()
+        own = varied(flagship.at(seed), control)
+        # Adapting the Jack is part of what its control costs.
+        varying = time.perf_counter() - start
         problem = Problem(own.jat, own.data, own.tasks, own.settings)
-        sets, picked, more["seconds"]["search"][name] = _begun(own, problem, control, place)
+        sets, picked, searching = _begun(own, problem, control, place)
+        more["seconds"]["search"][name] = varying + searching
         tell(f"{name}: {sum(map(len, picked))} members to begin with")
         add_rounds(more, own, Tester(problem), sets, picked, place / "controls", tell, name)
         return more
@@ -55,10 +62,9 @@ def _begun(
     flagship: Flagship, problem: Problem, control: str, place: Path
 ) -> tuple[SetOfSets, list[list[Member]], float]:
     """Return sets, the members that are recovered first, and the seconds that finding them took."""
-    searches = SEARCHES | dict.fromkeys((FOR_FLOPS, ADAPTED), SEARCHES[OURS])
-    if control in searches:
+    if control in SEARCHED:
         folder = place / "searches" / control
-        sets, seconds = searched(flagship, flagship.tasks, searches[control], folder)
+        sets, seconds = searched(flagship, flagship.tasks, SEARCHED[control], folder)
         tasks = [list(task.members) for task in sets.tasks]
         return sets, picked_of(flagship, tasks, [task.jack for task in sets.tasks]), seconds
     # Nothing is searched: the first generation alone gives the sets that take the members.
