@@ -139,13 +139,14 @@ def test_recovered_sets_are_used_where_they_are(folder, monkeypatch, capsys):
     assert places == ["r", "r/recovered", "r"]
 
 
-def test_a_member_that_no_epoch_made_better(folder, monkeypatch, capsys):
+@pytest.mark.parametrize(("diverged", "end"), [(False, ""), (True, "; its training diverged")])
+def test_a_member_that_no_epoch_made_better(diverged, end, folder, monkeypatch, capsys):
     (made_run(folder / "r") / "config.toml").unlink()
     before = {"validation_error_before": 0.125, "test_error_before": 0.25}
-    monkeypatch.setattr(commands, "sets_of", sets_on_disk(epoch=0, **before))
+    monkeypatch.setattr(commands, "sets_of", sets_on_disk(epoch=0, diverged=diverged, **before))
     assert main(["select", "r", "--task", "tops", "--env", "watch"]) == 0
     out = capsys.readouterr().out
-    assert "recovery          no epoch was better than the member as it was found\n" in out
+    assert f"recovery          no epoch was better than the member as it was found{end}\n" in out
 
 
 def test_a_whole_recovery(folder, monkeypatch, capsys):

@@ -12,7 +12,7 @@ from sosjax import Member, Recovery
 from sosjax._tree import named_leaves
 from sosjax.recover._case import full_params
 from sosjax.recover._course import Course, course_of
-from sosjax.recover._sharpness import SHARPNESS
+from sosjax.recover._sharpness import CHOSEN_ON, SHARPNESS
 from sosjax.search._problem import Problem
 from sosjax.training._orders import orders
 from sosjax.training._recovery import warmed
@@ -76,7 +76,7 @@ def recovered(
     teacher = torch.tensor(
         course.lessons.teacher[task][:, :classes] if recovery.distillation else 0.0
     )
-    sharpen(module, images[:256], targets[:256])
+    sharpen(module, *real_rows(batch, task))
     first = orders(batch, recovery, 0)
     steps = int(first.shape[1]) * recovery.epochs
     rate = recovery.suited(problem.jat.graph).rate or 0.0
@@ -84,10 +84,11 @@ def recovered(
     pace = recovery.pace(problem.share(task, member.scores.kept))
     rates = pace * np.asarray(schedule(np.arange(steps)))
     optimiser = torch.optim.AdamW(module.parameters(), weight_decay=recovery.decay)
-    best = (error(module, course.validation, task), 0, error(module, problem.test, task))
+    best, kept = marks(module, course.validation, task), 0
+    test_error = marks(module, problem.test, task)[0]
     done = stale = 0
     for epoch in range(1, recovery.epochs + 1):
-        for rows in np.asarray(orders(batch, recovery, epoch - 1)[task]):
+        for rows in np.array(orders(batch, recovery, epoch - 1)[task]):
             optimiser.param_groups[0]["lr"] = float(rates[done])
             module.train()
             said = teacher[rows] if recovery.distillation else None
@@ -96,12 +97,13 @@ def recovered(
             optimiser.step()
             done += 1
         calibrate(module, course.calibration, task)
-        found, stale = error(module, course.validation, task), stale + 1
-        if found < best[0]:
-            best, stale = (found, epoch, error(module, problem.test, task)), 0
+        found, stale = marks(module, course.validation, task), stale + 1
+        if found < best:
+            best, kept, stale = found, epoch, 0
+            test_error = marks(module, problem.test, task)[0]
         if stale >= recovery.patience:
             break
-    return {"validation_error": best[0], "epoch": best[1], "test_error": best[2]}
+    return {"validation_error": best[0], "epoch": kept, "test_error": test_error}
 
 
 def small(problem: Problem, member: Member) -> Any:
@@ -116,7 +118,7 @@ def sharpen(module: Any, images: Any, targets: Any) -> None:
     """Turn the head's outputs into log odds, as recovery does here."""
     with torch.no_grad():
         module.eval()
-        outputs = module(images)
+        outputs, targets = module(images[:CHOSEN_ON]), targets[:CHOSEN_ON]
         losses = [float(functional.cross_entropy(one * outputs, targets)) for one in SHARPNESS]
         factor = SHARPNESS[int(np.argmin(losses))]
         module.head.weight *= factor
@@ -145,12 +147,14 @@ def calibrate(module: Any, batch: Any, task: int) -> None:
         module(images)
 
 
-def error(module: Any, batch: Any, task: int) -> float:
-    """Return the share of wrong examples."""
+def marks(module: Any, batch: Any, task: int) -> tuple[float, float]:
+    """Return the share of wrong examples, and the cross-entropy in nats that tells ties apart."""
     images, labels = real_rows(batch, task)
     with torch.no_grad():
         module.eval()
-        return float((module(images).argmax(-1) != labels).float().mean())
+        outputs = module(images)
+        wrong = float((outputs.argmax(-1) != labels).float().mean())
+        return wrong, float(functional.cross_entropy(outputs, labels))
 
 
 def real_rows(batch: Any, task: int) -> tuple[Any, Any]:

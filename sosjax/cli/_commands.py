@@ -300,11 +300,12 @@ def _recovery(member: "Member") -> str:
     """Return what recovery made of a member."""
     scores = member.scores
     seen, unseen = scores.validation_error_before, scores.test_error_before
+    end = "; its training diverged" if scores.diverged else ""
     if not scores.epoch or seen is None or unseen is None:
-        return "no epoch was better than the member as it was found"
+        return f"no epoch was better than the member as it was found{end}"
     return (
         f"epoch {scores.epoch}; before it validation error {100 * seen:.2f} %, test error "
-        f"{100 * unseen:.2f} %"
+        f"{100 * unseen:.2f} %{end}"
     )
 
 

@@ -146,6 +146,8 @@ def _metrics(facts: Facts) -> str:
         lines.append(f"| {part}{before} | {_percent(own)} | {_percent(whole)} |")
     if scores.epoch is not None:
         lines += ["", f"Recovered: epoch {scores.epoch} was chosen by validation examples."]
+        if scores.diverged:
+            lines.append("Its training diverged, and ended there.")
     if scores.expected_error is not None:
         lines.append(
             f"The member was chosen by its expected validation error, "

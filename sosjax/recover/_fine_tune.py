@@ -68,11 +68,14 @@ def fine_tune(
         name = f"bucket {number + 1} of {len(sorted_in)}, {len(bucket.rows)} members"
         own, before = zip(*((cases[row], came[row]) for row in bucket.rows), strict=True)
         own_place = None if place is None else place / f"bucket-{digest(own)}"
-        done = None if own_place is None else load_tuned(own_place)
-        if done is not None:
-            return done
-        filled = _Bucketful(problem, course, recovery, trimmed, bucket, own, before)
-        return filled.run(own_place, name, tell)
+        tuned, warnings = (None, []) if own_place is None else load_tuned(own_place)
+        for warning in warnings:
+            tell({"event": f"{name}: {warning}", "warning": True})
+        if tuned is None:
+            filled = _Bucketful(problem, course, recovery, trimmed, bucket, own, before)
+            tuned = filled.run(own_place, name, tell)
+        _tell_diverged(problem, own, tuned, tell)
+        return tuned
 
     for bucket, tuned in zip(sorted_in, side_by_side(run, len(sorted_in), progress), strict=True):
         found |= dict(zip(bucket.rows, tuned, strict=True))
@@ -143,23 +146,14 @@ class _Bucketful:
         return tuned
 
     def _warn(self, trainees: Trainee, progress: Progress) -> None:
-        """Tell of the members that training led astray."""
+        """Tell of the members that training made worse, if their numbers stayed within bounds."""
         lost, last = np.asarray(trainees.lost), np.asarray(trainees.last)
-        texts = [
-            f"a member of {self.problem.tasks[case.task].name} that keeps {case.kept} diverged: it "
-            "has the weights of its best epoch, or those it came with"
-            for case, one in zip(self.cases, lost.tolist(), strict=True)
-            if one
-        ]
         worse = ~lost & (np.asarray(trainees.epoch) == 0) & (last > self.losses)
         if worse.any():
             before, after = (leaf[worse].mean() for leaf in (self.losses, last))
-            texts.append(
-                f"{worse.sum()} of {len(worse)} members stay as they came, since no epoch made "
-                f"them better and their validation losses rose, from {before:.3g} to {after:.3g} "
-                "on average"
-            )
-        for text in texts:
+            text = f"{worse.sum()} of {len(worse)} members stay as they came, since no epoch made "
+            text += f"them better and their validation losses rose, from {before:.3g} to "
+            text += f"{after:.3g} on average"
             progress({"event": f"{text}; a lower `recovery.rate` may help", "warning": True})
 
     def _all_rest(self, trainees: Trainee) -> bool:
@@ -188,6 +182,17 @@ class _Bucketful:
                 )
             )
         return found
+
+
+def _tell_diverged(
+    problem: Problem, cases: Sequence[Case], tuned: Sequence[FineTuned], progress: Progress
+) -> None:
+    """Tell of the members whose numbers went beyond all bounds."""
+    for case, one in zip(cases, tuned, strict=True):
+        if one.lost:
+            text = f"a member of {problem.tasks[case.task].name} that keeps {case.kept} diverged: "
+            text += "it has the weights of its best epoch, or those it came with"
+            progress({"event": f"{text}; a lower `recovery.rate` may help", "warning": True})
 
 
 def _stacked(trees: Sequence[Any]) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._errors import InputError
 from ..models._weights import load_arrays, save_arrays
 from ._case import Case, FineTuned
 
@@ -44,17 +45,21 @@ def save_tuned(folder: Path, tuned: Sequence[FineTuned]) -> None:
             shutil.rmtree(place)
 
 
-def load_tuned(folder: Path) -> list[FineTuned] | None:
-    """Read what `save_tuned` wrote; `None` where it has not yet.
+def load_tuned(folder: Path) -> tuple[list[FineTuned] | None, list[str]]:
+    """Read what `save_tuned` wrote.
 
-    Raises:
-      InputError: the file is damaged.
+    Returns:
+      What became of the members, `None` where that is not yet known, and a sentence where a file is
+      damaged: they are trained again.
     """
     if not (folder / NAME).exists():
-        return None
-    arrays, metadata = load_arrays(folder / NAME)
+        return None, []
+    try:
+        arrays, metadata = load_arrays(folder / NAME)
+    except InputError:
+        return None, [f"{folder / NAME} is damaged: its members are trained again"]
     found = [FineTuned({}, **numbers) for numbers in json.loads(metadata["members"])]
     for path, leaf in arrays.items():
         row, name = path.split("/", 1)
         found[int(row)].weights[name] = leaf
-    return found
+    return found, []

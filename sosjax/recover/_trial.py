@@ -46,6 +46,7 @@ class Trial:
             self.member.scores,
             validation_error=share(self.tuned.after),
             epoch=self.tuned.epoch,
+            diverged=self.tuned.lost,
             validation_error_before=self.member.scores.validation_error,
             expected_error=None if self.expected is None else share(self.expected),
         )

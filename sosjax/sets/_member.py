@@ -31,6 +31,8 @@ class Scores:
       test_error_before: as above.
       expected_error: the validation error as the forecast expects it that rounds of recovery
         learn, held against those of sub-networks like it; `None` where there were no rounds.
+      diverged: whether its numbers went beyond all bounds in recovery, which then ended; it has the
+        weights of the epoch named.
     """
 
     kept: tuple[int, ...]
@@ -45,6 +47,7 @@ class Scores:
     test_error_before: float | None = None
     # Digests of sets and of certificates are made of what is shown: those of before stay the same.
     expected_error: float | None = field(default=None, repr=False)
+    diverged: bool = field(default=False, repr=False)
 
     @property
     def error(self) -> float:
