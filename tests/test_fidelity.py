@@ -122,6 +122,17 @@ def test_levels_are_thirds_of_a_decade():
     }
 
 
+def test_levels_whose_errors_are_noise_do_not_count():
+    """Of 100 examples an error of a half has a standard error of a twentieth."""
+    truth = np.array([0.5 - 0.06, 0.5, 0.5 + 0.06])
+    deviation = truth.std(ddof=1)
+    assert deviation == pytest.approx(0.06)
+    few, many, values = (_fidelity._level(9, truth, count) for count in (100, 200, None))
+    assert few["noise"] == pytest.approx(0.05, abs=1e-3) and not few["differs"]
+    assert many["differs"] and values["differs"] and values["noise"] is None
+    assert not _fidelity._level(9, np.full(3, 0.5), None)["differs"]
+
+
 def test_agreement_is_over_all_sizes_and_within_levels():
     """A judge that only knows the size has no correlation within a level."""
     truth = np.array([0.5, 0.4, 0.45, 0.2, 0.1, 0.15])

@@ -10,6 +10,9 @@ DECADE = 3
 """Levels of size in a decade."""
 FEWEST = 5
 """A level has so many candidates, or nothing is said of it."""
+NOISE = 2**0.5
+"""Errors of a level deviate by more than so many times the standard error of one, or no judge is
+asked to rank it: sub-networks then differ less than the examples that were drawn make them."""
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float | None:

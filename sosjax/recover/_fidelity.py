@@ -31,7 +31,7 @@ from ..training._orders import counts
 from ..training._recovery import Recovery
 from ._agreement import Agreement, agreement, mean_agreement
 from ._case import Case
-from ._correlation import DECADE, FEWEST, levels
+from ._correlation import DECADE, FEWEST, NOISE, levels
 from ._course import course_of
 from ._fine_tune import fine_tune
 from ._foretold import unseen
@@ -85,7 +85,8 @@ def fidelity(
     Returns:
       What `fidelity.json` holds: for the mean over tasks and for every task the `Agreement` of each
       judge, and for every task its candidates and levels of size with the standard error of a test
-      error (binomial) beside the deviation of test errors within the level.
+      error (binomial) beside the deviation of test errors within the level. Judges are compared
+      within those levels whose errors differ by more than noise.
 
     Raises:
       InputError: the sets are not of this network, lack a task, candidates are too few, or an
@@ -206,20 +207,20 @@ def _task(
     for cost in SIZES:
         columns[cost] = -np.array([one.costs[cost] for one in scores], float)
     columns["recovered"] = np.array([one.validation_error for one in scores], float)
-    found = levels(parameters)
     examples = int(counts(problem.test)[number])
+    drawn = examples if problem.kind == "classes" else None
+    sizes = [
+        (rows, _level(level, truth[rows], drawn)) for level, rows in levels(parameters).items()
+    ]
+    telling = [rows for rows, level in sizes if level["differs"]]
     own = {key_of(member.masks) for member in sets.tasks[number].members}
     return {
         "name": problem.tasks[number].name,
         "examples": examples,
         "judges": {
-            name: asdict(agreement(column, truth, list(found.values())))
-            for name, column in columns.items()
+            name: asdict(agreement(column, truth, telling)) for name, column in columns.items()
         },
-        "levels": [
-            _level(level, truth[rows], examples if problem.kind == "classes" else None)
-            for level, rows in found.items()
-        ],
+        "levels": [level for _, level in sizes],
         "candidates": [
             {
                 **asdict(one.scores),
@@ -235,12 +236,14 @@ def _task(
 def _level(number: int, truth: np.ndarray, examples: int | None) -> dict[str, Any]:
     """Return a level of size: its bounds, and whether its errors differ by more than noise."""
     noise = None if examples is None else float(np.sqrt((truth * (1 - truth)).mean() / examples))
+    spread = float(truth.std(ddof=1))
     return {
         "low": round(10 ** (number / DECADE), 3),
         "high": round(10 ** ((number + 1) / DECADE), 3),
         "candidates": len(truth),
-        "spread": round(float(truth.std(ddof=1)), 6),
+        "spread": round(spread, 6),
         "noise": None if noise is None else round(noise, 6),
+        "differs": spread > NOISE * (noise or 0.0),
     }
 
 

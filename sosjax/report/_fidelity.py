@@ -76,8 +76,9 @@ def _notes(comparison: Comparison) -> list[str]:
     """Return what is to be known of the numbers, in sentences."""
     lines = [
         "Correlations with the test error after recovery; `within`: mean over levels of size, "
-        "thirds of a decade of parameters with 5 candidates or more; regret: points of test error "
-        "lost in a level by choosing the 1 or 3 that a judge likes best."
+        "thirds of a decade of parameters with 5 candidates or more, whose test errors differ by "
+        "more than noise (1.4 times the standard error of one); regret: points of test error lost "
+        "in such a level by choosing the 1 or 3 that a judge likes best."
     ]
     for task in comparison.tasks:
         if not task.levels:
