@@ -257,8 +257,9 @@ def facts(
     options += [f"--control '{name}'" for name in asked.control]
     options += [f"--{name} FOLDER" for name in ("data", "weights") if getattr(asked, name)]
     notes = [
-        f"`{OURS}` and every other method: at most {flagship.members} members for each task, "
-        "for each budget the largest within it, and of a search the lowest validation error.",
+        f"every method begins with at most {flagship.members} members for each task: for each "
+        "budget the largest within it, and of a search the lowest validation error; rounds add "
+        "further ones, see `recoveries`.",
         f"hypervolumes: from {min(REPORTED):.0%} to 100 %; what is smaller counts as the least.",
         "single-task NSGA-II is mo-mfea with one task, which does the same; it draws as many "
         "search examples of its own, and is judged on those of the others.",
