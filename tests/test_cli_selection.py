@@ -85,6 +85,7 @@ def test_selection_as_json(capsys):
                 "validation_error_before": None,
                 "test_error_before": None,
                 "expected_error": None,
+                "diverged": False,
             },
             "kept": [
                 {"group": "one", "kept": 2, "size": 3},
