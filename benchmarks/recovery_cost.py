@@ -122,8 +122,10 @@ def main() -> None:
     }
     for name in ("one", "front", "one_by_one"):
         print(f"{name:<10} {content[name]}")
-    print(f"the front costs {content['ratio']} times the one, {content['ratio_to_one_by_one']} ")
-    print("times what all of them cost one by one")
+    apart = content["ratio_to_one_by_one"]
+    print(
+        f"the front costs {content['ratio']} times the one, and {apart} of all of them one by one"
+    )
     print(record("recovery_cost", content, ("optax",)))
 
 
