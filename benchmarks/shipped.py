@@ -42,10 +42,11 @@ def cut(jat: Jat, share: float) -> Member:
     graph = jat.graph
     kept = [max(1, round(share * size)) for size in graph.sizes]
     masks = tuple(np.arange(size) < count for size, count in zip(graph.sizes, kept, strict=True))
-    costs = graph.cost(np.array(kept), len(CLASSES))
+    counted = graph.cost(np.array(kept), len(CLASSES))
+    costs: dict[str, Any] = {name: int(cost) for name, cost in counted.items()}
     scores = Scores(
         tuple(kept),
-        **{name: int(cost) for name, cost in costs.items()},
+        **costs,
         search_error=None,
         validation_error=1.0,
         test_error=1.0,

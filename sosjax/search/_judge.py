@@ -263,10 +263,11 @@ def _member(
 
 
 def _scores(problem: Problem, number: int, kept: np.ndarray, seen: Any, unseen: Any) -> Scores:
-    costs = problem.cost(number, kept)
+    counted = problem.cost(number, kept)
+    costs: dict[str, Any] = {name: int(counted[name]) for name in COSTS}
     return Scores(
         kept=tuple(kept.tolist()),
-        **{name: int(costs[name]) for name in COSTS},
+        **costs,
         search_error=None,
         validation_error=share(seen),
         test_error=float("nan") if np.isnan(unseen) else share(unseen),
