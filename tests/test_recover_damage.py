@@ -7,7 +7,7 @@ import pytest
 from problem import TASKS, contents, found, make_data, network
 
 from sosjax import Recovery, load_sets, recover
-from sosjax.recover import _fine_tune, _kept
+from sosjax.recover import _fine_tune, _kept, _workers
 
 RECOVERY = Recovery(epochs=2, batch=16, rate=1e-2, rounds=1, further=3)
 
@@ -29,14 +29,10 @@ def interrupted(recovery, folder, monkeypatch, after):
 
     with monkeypatch.context() as patch:
         patch.setattr(_fine_tune, "save_tuned", killed)
-        patch.setattr(_fine_tune, "side_by_side", one_by_one)
+        patch.setattr(_workers, "workers", lambda: 1)
         with pytest.raises(Killed):
             run()
     return run, [place / _kept.NAME for place in written]
-
-
-def one_by_one(work, count, progress):
-    return [work(number, progress or (lambda line: None)) for number in range(count)]
 
 
 def test_members_of_a_damaged_file_are_trained_again(tmp_path, monkeypatch):
